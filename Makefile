@@ -1,0 +1,64 @@
+# `make` or `make help` lists the verbs. Each sets up what it needs; no root.
+PYTHON ?= python3
+BIN := .venv/bin
+TRITON_BIN := .venv-triton/bin
+PB := service/maskgate/transport/grpc/_pb
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up test check format protos models clean
+
+help:  ## List the verbs
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
+
+demo: .venv/.gateway .venv-triton/.ready  ## Segment a photo through the whole stack; pictures and figures go to out/
+	$(BIN)/maskgate demo
+
+up: .venv/.gateway .venv-triton/.ready  ## Run the whole stack here until Ctrl-C
+	$(BIN)/maskgate up
+
+test: .venv/.dev .venv-triton/.ready  ## Run every test, those with real servers too
+	$(BIN)/pytest
+
+check: .venv/.dev  ## Lint, types, import rules, contract, generated files
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/buf lint protos
+	$(BIN)/buf format protos --diff --exit-code
+	$(BIN)/buf breaking protos --against protos/released.binpb
+	@rm -rf .protos-check && PYTHON=$(BIN)/python protos/generate.sh .protos-check && \
+	  diff -r -x __pycache__ .protos-check $(PB) && rm -rf .protos-check || \
+	  { echo "$(PB) is not what protos/ generates: run make protos"; exit 1; }
+
+format: .venv/.dev  ## Format code and contract
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/buf format protos --write
+
+protos: .venv/.dev  ## Generate the Python code of protos/
+	PYTHON=$(BIN)/python protos/generate.sh $(PB)
+
+models: .venv/.dev  ## Build the Triton models in model_repository/ from the weights
+	$(BIN)/maskforge build lite0
+
+clean:  ## Remove what the other verbs have made, the environments too
+	rm -rf .venv .venv-triton .protos-check out build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/bin/pip:
+	$(PYTHON) -m venv .venv
+
+.venv/.gateway: pyproject.toml constraints.txt | .venv/bin/pip
+	$(INSTALL) '.[gateway,stack]'
+	@touch $@
+
+.venv/.dev: pyproject.toml constraints.txt | .venv/bin/pip
+	$(INSTALL) '.[gateway,stack,forge,dev]'
+	@touch $@ .venv/.gateway
+
+.venv-triton/.ready: deploy/triton/requirements.txt
+	$(PYTHON) -m venv .venv-triton
+	$(TRITON_BIN)/pip install --quiet --disable-pip-version-check --requirement deploy/triton/requirements.txt
+	@touch $@

@@ -1,0 +1,205 @@
+"""Serves a model of the `tensorrt` backend on a CPU: the same ONNX file, run by OpenVINO.
+
+Triton looks for `backends/tensorrt/libtriton_tensorrt.so`. Where there is none it loads this file through its Python
+backend, so the `config.pbtxt` that production serves from a TensorRT plan is served here unchanged.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import openvino
+import triton_python_backend_utils as pb_utils
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+
+CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+
+
+class TritonPythonModel:
+    """One instance of one model; Triton calls `initialize`, then `execute` until `finalize`."""
+
+    def initialize(self, args: Mapping[str, str]) -> None:
+        """Compiles `<model>/<version>/model.onnx` for this CPU."""
+        config = json.loads(args["model_config"])
+        onnx = Path(args["model_repository"]) / args["model_version"] / "model.onnx"
+        self._network = Network(onnx, config)
+        self._batches = int(config["max_batch_size"]) > 0
+
+    def execute(self, requests: Sequence[Request]) -> list[pb_utils.InferenceResponse]:
+        """Answers requests that arrived together with one inference: one response each, in their order."""
+        responses: list[pb_utils.InferenceResponse] = [None] * len(requests)
+        calls: list[Call] = []
+        for position, request in enumerate(requests):
+            try:
+                calls.append(read_call(position, request, self._network.inputs, batched=self._batches))
+            except InvalidCall as error:
+                responses[position] = _refusal(error, pb_utils.TritonError.INVALID_ARG)
+        for alike in _group(calls):
+            for call, response in zip(alike, self._answer(alike), strict=True):
+                responses[call.position] = response
+        return responses
+
+    def finalize(self) -> None:
+        """Gives the compiled model's memory back."""
+        del self._network
+
+    def _answer(self, calls: Sequence[Call]) -> list[pb_utils.InferenceResponse]:
+        """Runs the calls as one; if that fails, each alone, so that only those at fault get the error."""
+        try:
+            outputs = self._network.infer(_concatenated(calls), wanted={n for c in calls for n in c.wanted})
+        except Exception as error:  # noqa: BLE001 - the outermost handler: whatever went wrong is the response
+            if len(calls) == 1:
+                return [_refusal(error, pb_utils.TritonError.INTERNAL)]
+            return [response for call in calls for response in self._answer([call])]
+        return _responses(calls, outputs)
+
+
+class Request(Protocol):
+    """What is used of Triton's InferenceRequest, besides what `pb_utils` does with it."""
+
+    def requested_output_names(self) -> Sequence[str]:
+        """The outputs that the client asks for, all of them if it named none."""
+
+
+class InvalidCall(ValueError):
+    """A request lacks an input, or its inputs disagree on how many rows it has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What one request asks: its inputs by name, the outputs it wants, how many rows it brings."""
+
+    position: int
+    inputs: dict[str, Array]
+    wanted: frozenset[str]
+    rows: int | None
+    """None where the model has no batch dimension: such a call is always an inference of its own."""
+
+    @property
+    def signature(self) -> tuple[object, ...]:
+        """Calls with equal signatures may be concatenated."""
+        if self.rows is None:
+            return (self.position,)
+        return tuple(array.shape[1:] for array in self.inputs.values())
+
+
+class Network:
+    """The compiled ONNX graph, with the tensors that the model's configuration promises."""
+
+    def __init__(self, onnx: Path, config: Mapping[str, Any]) -> None:
+        """Compiles the graph and checks that it has every tensor that `config` names."""
+        core = openvino.Core()
+        self._compiled = core.compile_model(core.read_model(onnx), "CPU", properties(core, config))
+        self.inputs = _ports(self._compiled.inputs, config["input"], of=onnx)
+        self._outputs = _ports(self._compiled.outputs, config["output"], of=onnx)
+        self._dtypes = {o["name"]: pb_utils.triton_string_to_numpy(o["data_type"]) for o in config["output"]}
+
+    def infer(self, inputs: Mapping[str, Array], *, wanted: Iterable[str]) -> dict[str, Array]:
+        """Returns the wanted outputs, in the dtypes of the model's configuration.
+
+        Each inference has a request of its own: making one takes 10 microseconds (measured), and its outputs belong
+        to nobody else, so that responses can be views of them instead of copies.
+        """
+        request = self._compiled.create_infer_request()
+        request.infer({name: self._typed(name, array) for name, array in inputs.items()}, share_inputs=True)
+        return {
+            name: request.get_tensor(self._outputs[name]).data.astype(self._dtypes[name], copy=False) for name in wanted
+        }
+
+    def _typed(self, name: str, array: Array) -> Array:
+        return array.astype(self.inputs[name].element_type.to_dtype(), copy=False)
+
+
+def properties(core: openvino.Core, config: Mapping[str, Any]) -> dict[str, Any]:
+    """OpenVINO's settings for one model: answer one batch as fast as the cores allow.
+
+    Threads are not pinned: the instances of all models share these cores, and a pinned thread waits for its core
+    while another one idles.
+    """
+    return {
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_PRECISION_HINT": precision(core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"), config),
+        "INFERENCE_NUM_THREADS": available_cores(CGROUP_QUOTA),
+        "ENABLE_CPU_PINNING": False,
+    }
+
+
+def precision(capabilities: Sequence[str], config: Mapping[str, Any]) -> str:
+    """Bfloat16 where both the model's `precision` parameter and the CPU say so, else float32."""
+    asked = config.get("parameters", {}).get("precision", {}).get("string_value", "")
+    return "bf16" if asked == "bf16" and "BF16" in capabilities else "f32"
+
+
+def available_cores(quota_file: Path) -> int:
+    """Cores that this process may use: those it may run on, and no more than its container's quota."""
+    cores = len(os.sched_getaffinity(0))
+    try:
+        quota, period = quota_file.read_text(encoding="ascii").split()
+    except OSError:
+        return cores
+    return cores if quota == "max" else min(cores, math.ceil(int(quota) / int(period)))
+
+
+def read_call(position: int, request: Request, names: Iterable[str], *, batched: bool) -> Call:
+    """Takes a request's tensors out of shared memory as views."""
+    inputs = {name: _input(request, name) for name in names}
+    rows = {len(array) for array in inputs.values()}
+    if batched and len(rows) != 1:
+        raise InvalidCall(f"inputs disagree on the batch size: {sorted(rows)}")
+    return Call(position, inputs, frozenset(request.requested_output_names()), rows.pop() if batched else None)
+
+
+def _input(request: Request, name: str) -> Array:
+    tensor = pb_utils.get_input_tensor_by_name(request, name)
+    if tensor is None:
+        raise InvalidCall(f"input '{name}' is missing")
+    array: Array = tensor.as_numpy()
+    return array
+
+
+def _group(calls: Iterable[Call]) -> Iterable[list[Call]]:
+    groups: dict[tuple[object, ...], list[Call]] = {}
+    for call in calls:
+        groups.setdefault(call.signature, []).append(call)
+    return groups.values()
+
+
+def _concatenated(calls: Sequence[Call]) -> dict[str, Array]:
+    if len(calls) == 1:
+        return calls[0].inputs
+    return {name: np.concatenate([call.inputs[name] for call in calls]) for name in calls[0].inputs}
+
+
+def _responses(calls: Sequence[Call], outputs: Mapping[str, Array]) -> list[pb_utils.InferenceResponse]:
+    responses, start = [], 0
+    for call in calls:
+        rows = slice(None) if call.rows is None else slice(start, start + call.rows)
+        responses.append(
+            pb_utils.InferenceResponse([pb_utils.Tensor(name, outputs[name][rows]) for name in sorted(call.wanted)])
+        )
+        start += call.rows or 0
+    return responses
+
+
+def _refusal(error: Exception, code: int) -> pb_utils.InferenceResponse:
+    return pb_utils.InferenceResponse(error=pb_utils.TritonError(str(error), code))
+
+
+def _ports(ports: Iterable[Any], tensors: Iterable[Mapping[str, Any]], *, of: Path) -> dict[str, Any]:
+    found = {name: port for port in ports for name in port.get_names()}
+    missing = sorted({tensor["name"] for tensor in tensors} - found.keys())
+    if missing:
+        raise pb_utils.TritonModelException(f"{of} has no tensor {missing}; it has {sorted(found)}")
+    return {tensor["name"]: found[tensor["name"]] for tensor in tensors}

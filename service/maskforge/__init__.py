@@ -1,0 +1,1 @@
+"""The forge: makes what the gateway serves (architecture, training, evaluation, export)."""

@@ -1,0 +1,35 @@
+"""Weights on disk: fp16 safetensors, addressed by their digest."""
+
+import hashlib
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+
+def save_weights(model: nn.Module, path: Path) -> None:
+    """Write the parameters and buffers as fp16, all or nothing."""
+    halves = {
+        name: tensor.detach().to(torch.float16).contiguous()
+        for name, tensor in model.state_dict().items()
+        if tensor.is_floating_point()
+    }
+    beside = path.with_suffix(".partial")
+    save_file(halves, beside)
+    beside.replace(path)
+
+
+def load_weights(model: nn.Module, path: Path) -> None:
+    """Read parameters and buffers; every name must match, none may be missing.
+
+    Batch norm's step counters are not weights: they are not stored.
+    """
+    stored = load_file(path)
+    counters = {name: tensor for name, tensor in model.state_dict().items() if not tensor.is_floating_point()}
+    model.load_state_dict(stored | counters, strict=True)
+
+
+def weights_digest(path: Path) -> str:
+    """Return `sha256:<64 hex>` of the file's bytes."""
+    return "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest()

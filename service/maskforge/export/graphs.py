@@ -1,0 +1,142 @@
+"""The two ONNX graphs of a model, with the tensors of the model contract."""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import onnx
+import torch
+from torch import Tensor, nn
+from torch.export import Dim
+
+from maskforge.sam.config import SamConfig
+from maskforge.sam.model import Prompts, Sam, select_mask
+
+OPSET = 18
+EXAMPLE_IMAGES, EXAMPLE_PROMPTS, EXAMPLE_SLOTS = 2, 3, 8
+"""Sizes to trace with; none may be 1, which would be baked in."""
+
+
+class EncoderGraph(nn.Module):
+    """`image`, `valid_hw` → `image_embeddings`."""
+
+    def __init__(self, model: Sam) -> None:
+        """Wrap the model's image encoder."""
+        super().__init__()
+        self.model = model
+
+    def forward(self, image: Tensor, valid_hw: Tensor) -> Tensor:
+        """Encode uint8 [B,3,S,S], int32 [B,2] as float16 [B,C,E,E]."""
+        return self.model.encode(image, valid_hw).to(torch.float16)
+
+
+class DecoderGraph(nn.Module):
+    """Embeddings and prompts → all masks, and the one selected."""
+
+    def __init__(self, model: Sam) -> None:
+        """Wrap the model's prompt encoder and mask decoder."""
+        super().__init__()
+        self.model = model
+
+    def forward(  # noqa: PLR0917
+        self,
+        image_embeddings: Tensor,
+        point_coords: Tensor,
+        point_labels: Tensor,
+        mask_input: Tensor,
+        has_mask_input: Tensor,
+        select: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Decode; dtypes and shapes are in `model_repository/README.md`."""
+        prompts = Prompts(point_coords, point_labels, mask_input.to(torch.float32), has_mask_input)
+        masks, iou = self.model.decode(image_embeddings.to(torch.float32), prompts)
+        best_mask, best_iou = select_mask(masks, iou, select)
+        return masks.to(torch.float16), iou, best_mask.to(torch.float16), best_iou
+
+
+@dataclass(frozen=True, slots=True)
+class GraphSpec:
+    """What the exporter must know of a graph.
+
+    Attributes:
+        inputs: Example tensors by name, in the order of `forward`.
+        dynamic: Names of the leading axes that stay dynamic, by input.
+        outputs: Names of the outputs, in order.
+    """
+
+    inputs: Mapping[str, Tensor]
+    dynamic: Mapping[str, Sequence[str]]
+    outputs: Sequence[str]
+
+
+def encoder_spec(config: SamConfig) -> GraphSpec:
+    """Describe the encoder's tensors."""
+    batch, side = EXAMPLE_IMAGES, config.image_size
+    return GraphSpec(
+        inputs={
+            "image": torch.zeros(batch, 3, side, side, dtype=torch.uint8),
+            "valid_hw": torch.full((batch, 2), side, dtype=torch.int32),
+        },
+        dynamic={"image": ["B"], "valid_hw": ["B"]},
+        outputs=["image_embeddings"],
+    )
+
+
+def decoder_spec(config: SamConfig) -> GraphSpec:
+    """Describe the decoder's tensors."""
+    rows = (EXAMPLE_IMAGES, EXAMPLE_PROMPTS)
+    slots = (*rows, EXAMPLE_SLOTS)
+    embedding = (config.embed_dim, config.embedding_size, config.embedding_size)
+    mask = (config.mask_size, config.mask_size)
+    half = torch.float16
+    return GraphSpec(
+        inputs={
+            "image_embeddings": torch.zeros(EXAMPLE_IMAGES, *embedding, dtype=half),
+            "point_coords": torch.zeros(*slots, 2),
+            "point_labels": torch.ones(*slots),
+            "mask_input": torch.zeros(*rows, *mask, dtype=half),
+            "has_mask_input": torch.zeros(*rows),
+            "select": torch.ones(*rows),
+        },
+        dynamic={
+            "image_embeddings": ["B"],
+            "point_coords": ["B", "K", "P"],
+            "point_labels": ["B", "K", "P"],
+            "mask_input": ["B", "K"],
+            "has_mask_input": ["B", "K"],
+            "select": ["B", "K"],
+        },
+        outputs=["low_res_masks", "iou_predictions", "best_mask", "best_iou"],
+    )
+
+
+def export_encoder(model: Sam) -> onnx.ModelProto:
+    """Export the encoder's graph in fp32."""
+    return _export(EncoderGraph(model), encoder_spec(model.config))
+
+
+def export_decoder(model: Sam) -> onnx.ModelProto:
+    """Export the decoder's graph in fp32."""
+    return _export(DecoderGraph(model), decoder_spec(model.config))
+
+
+def _export(graph: nn.Module, spec: GraphSpec) -> onnx.ModelProto:
+    axes = {name: Dim(name, min=1) for names in spec.dynamic.values() for name in names}
+    shapes = {name: {index: axes[axis] for index, axis in enumerate(names)} for name, names in spec.dynamic.items()}
+    with warnings.catch_warnings():
+        # torch's own: a deprecated call inside it, and one name for axes that are always equal.
+        warnings.filterwarnings("ignore", "`isinstance.treespec, LeafSpec", FutureWarning)
+        warnings.filterwarnings("ignore", "# The axis name", UserWarning)
+        program = torch.onnx.export(
+            graph.eval(),
+            tuple(spec.inputs.values()),
+            dynamo=True,
+            input_names=list(spec.inputs),
+            output_names=list(spec.outputs),
+            dynamic_shapes=shapes,
+            opset_version=OPSET,
+            verbose=False,
+        )
+    if program is None:
+        raise RuntimeError("torch.onnx.export gave no program")
+    return program.model_proto

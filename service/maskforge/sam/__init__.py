@@ -1,0 +1,1 @@
+"""SAM's prompt encoder and mask decoder, batched over images and prompts."""

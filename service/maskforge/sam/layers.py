@@ -1,0 +1,55 @@
+"""Layers shared by the encoders and the mask decoder (`modeling/common.py`)."""
+
+from itertools import pairwise
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+MAP_NORM_EPSILON = 1e-6
+
+
+class LayerNorm2d(nn.LayerNorm):
+    """Layer norm over the channels of a channels-first map.
+
+    Written as one transposed `layer_norm`, so that it stays one LayerNormalization node in ONNX.
+    """
+
+    def __init__(self, channels: int) -> None:
+        """Normalise `channels` channels with the reference's epsilon."""
+        super().__init__(channels, eps=MAP_NORM_EPSILON)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Normalise float [N,C,H,W] over C."""
+        return super().forward(image.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+class MLP(nn.Module):
+    """Linear layers with ReLU between them (`modeling/mask_decoder.py`, MLP)."""
+
+    def __init__(self, inputs: int, hidden: int, outputs: int, depth: int) -> None:
+        """Stack `depth` linear layers."""
+        super().__init__()
+        widths = [inputs, *[hidden] * (depth - 1), outputs]
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map float [..., inputs] to [..., outputs]."""
+        *hidden, last = self.layers
+        for layer in hidden:
+            x = functional.relu(layer(x))
+        return last(x)
+
+
+class MLPBlock(nn.Module):
+    """The transformer block's MLP (`modeling/common.py`, MLPBlock)."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        """Widen `width` channels to `hidden` and back."""
+        super().__init__()
+        self.lin1 = nn.Linear(width, hidden)
+        self.lin2 = nn.Linear(hidden, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map float [..., width] to the same shape."""
+        return self.lin2(functional.relu(self.lin1(x)))

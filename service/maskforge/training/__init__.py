@@ -1,0 +1,1 @@
+"""Teaches lite0 on photos with masks."""

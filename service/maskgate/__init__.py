@@ -1,0 +1,1 @@
+"""maskgate: promptable segmentation as a service, the gateway."""

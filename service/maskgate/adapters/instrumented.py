@@ -1,0 +1,87 @@
+"""Wrappers around the ports that count, time and log, so that a use case's text holds none of it."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import structlog
+
+from maskgate.domain.errors import CacheUnavailable, MaskgateError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from maskgate.domain.embedding import Embedding, EmbeddingKey
+    from maskgate.domain.image import EncoderImage
+    from maskgate.domain.model import ModelSpec
+    from maskgate.domain.prompt import MaskSelection, PromptSlots
+    from maskgate.ports import DecodedMasks, EmbeddingCache, InferenceBackend
+    from maskgate.telemetry import Metrics
+
+_log = structlog.get_logger(__name__)
+
+
+class InstrumentedCache:
+    """Counts lookups, and makes a cache that cannot be asked a miss: the declared seam of degradation."""
+
+    def __init__(self, inner: EmbeddingCache, *, tier: str, metrics: Metrics) -> None:
+        self._inner = inner
+        self._tier = tier
+        self._write_errors = metrics.cache_write_errors.labels(tier)
+        self._lookups = {result: metrics.cache_lookups.labels(tier, result) for result in ("hit", "miss", "error")}
+
+    async def get(self, key: EmbeddingKey) -> Embedding | None:
+        """See EmbeddingCache; never raises."""
+        try:
+            embedding = await self._inner.get(key)
+        except CacheUnavailable as error:
+            self._lookups["error"].inc()
+            _log.warning("embedding_cache.unreadable", tier=self._tier, error=str(error))
+            return None
+        self._lookups["miss" if embedding is None else "hit"].inc()
+        return embedding
+
+    async def put(self, key: EmbeddingKey, embedding: Embedding) -> None:
+        """See EmbeddingCache; never raises."""
+        try:
+            await self._inner.put(key, embedding)
+        except CacheUnavailable as error:
+            self._write_errors.inc()
+            _log.warning("embedding_cache.unwritable", tier=self._tier, error=str(error))
+
+
+class InstrumentedBackend:
+    """Times each call to the inference server."""
+
+    def __init__(self, inner: InferenceBackend, *, metrics: Metrics) -> None:
+        self._inner = inner
+        self._metrics = metrics
+
+    async def spec(self, model: str) -> ModelSpec:
+        """See InferenceBackend."""
+        return await self._inner.spec(model)
+
+    async def encode(self, spec: ModelSpec, image: EncoderImage) -> bytes:
+        """See InferenceBackend."""
+        with self._observed(spec.name, "encode"):
+            return await self._inner.encode(spec, image)
+
+    async def decode(
+        self, spec: ModelSpec, embedding: bytes, slots: PromptSlots, selection: MaskSelection
+    ) -> DecodedMasks:
+        """See InferenceBackend."""
+        with self._observed(spec.name, "decode"):
+            return await self._inner.decode(spec, embedding, slots, selection)
+
+    @contextmanager
+    def _observed(self, model: str, stage: str) -> Iterator[None]:
+        started = perf_counter()
+        try:
+            with self._metrics.inference_in_flight.labels(stage).track_inprogress():
+                yield
+        except MaskgateError as error:
+            self._metrics.inference_errors.labels(model, stage, error.reason).inc()
+            raise
+        self._metrics.inference_seconds.labels(model, stage).observe(perf_counter() - started)

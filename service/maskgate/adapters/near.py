@@ -1,0 +1,64 @@
+"""A near copy of the image store in the memory of this process, so that losing Redis loses no upload."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from maskgate.adapters.memory import BoundedLru
+from maskgate.domain.errors import StoreUnavailable
+
+if TYPE_CHECKING:
+    from maskgate.domain.image import ImageId, ImageInfo
+    from maskgate.ports import ImageStore
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    info: ImageInfo
+    content: bytes
+
+
+class NearImageStore:
+    """Writes through to a shared store and keeps the latest images itself, for when the shared one does not.
+
+    While the shared store is away, images uploaded to this gateway can still be segmented by it. What it does not hold
+    itself is then unknown, not missing: StoreUnavailable.
+    """
+
+    def __init__(self, shared: ImageStore, *, max_bytes: int) -> None:
+        self._shared = shared
+        self._near: BoundedLru[_Kept] = BoundedLru(max_bytes=max_bytes, size_of=lambda kept: len(kept.content))
+
+    async def put(self, info: ImageInfo, content: bytes) -> None:
+        """See ImageStore."""
+        self._near.put(info.image_id, _Kept(info, content))
+        try:
+            await self._shared.put(info, content)
+        except StoreUnavailable as error:
+            if self._near.get(info.image_id) is None:
+                raise
+            _log.warning("image kept in this process only: %s", error)
+
+    async def info(self, image_id: ImageId) -> ImageInfo | None:
+        """See ImageStore."""
+        kept = self._near.get(image_id)
+        try:
+            return await self._shared.info(image_id) or (kept.info if kept else None)
+        except StoreUnavailable:
+            if kept is None:
+                raise
+            return kept.info
+
+    async def content(self, image_id: ImageId) -> bytes | None:
+        """See ImageStore."""
+        kept = self._near.get(image_id)
+        try:
+            return await self._shared.content(image_id) or (kept.content if kept else None)
+        except StoreUnavailable:
+            if kept is None:
+                raise
+            return kept.content

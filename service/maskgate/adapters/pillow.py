@@ -1,0 +1,118 @@
+"""Pillow: image files in, PNG masks out."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from maskgate.domain.errors import ImageTooLarge, InvalidImage
+from maskgate.domain.frame import Frame
+from maskgate.domain.image import EncoderImage, ImageInfo, ImageSize
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy.typing as npt
+
+    from maskgate.domain.image import ImageId, ImageLimits
+    from maskgate.ports import Offload
+
+# Formats with decoders that are widely fuzzed; Pillow knows dozens more.
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+_ORIENTATION_TAG = 0x0112
+_TRANSPOSED = (5, 6, 7, 8)  # EXIF orientations that swap width and height
+# What Pillow's decoders are known to raise on damaged files, beside OSError.
+_DAMAGE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    EOFError,
+    LookupError,
+    ArithmeticError,
+    NotImplementedError,
+    struct.error,
+    zlib.error,
+)
+
+
+class PillowImageDecoder:
+    """Decodes the first frame of an image file to oriented RGB."""
+
+    def __init__(self, *, limits: ImageLimits, offload: Offload) -> None:
+        self._limits = limits
+        self._offload = offload
+
+    async def inspect(self, image_id: ImageId, content: bytes) -> ImageInfo:
+        """See ImageDecoder."""
+        return await self._offload(lambda: self._inspect(image_id, content))
+
+    async def prepare(self, content: bytes, *, side: int) -> EncoderImage:
+        """See ImageDecoder."""
+        return await self._offload(lambda: self._prepare(content, side))
+
+    def _inspect(self, image_id: ImageId, content: bytes) -> ImageInfo:
+        with self._opened(content) as image:
+            image.load()  # only decoding tells whether the file is whole
+            return ImageInfo(image_id, _oriented_size(image), image.format or "UNKNOWN", len(content))
+
+    def _prepare(self, content: bytes, side: int) -> EncoderImage:
+        with self._opened(content) as image:
+            oriented = _to_rgb(ImageOps.exif_transpose(image))
+            original = ImageSize(oriented.width, oriented.height)
+            valid = Frame(original, side).valid
+            # Bilinear with antialiasing: what the reference's torchvision resize does to a PIL image.
+            resized = oriented.resize((valid.width, valid.height), Image.Resampling.BILINEAR)
+        pixels = np.zeros((3, side, side), np.uint8)
+        pixels[:, : valid.height, : valid.width] = np.asarray(resized).transpose(2, 0, 1)
+        return EncoderImage(pixels, valid, original)
+
+    @contextmanager
+    def _opened(self, content: bytes) -> Iterator[Image.Image]:
+        """Open a file with its size checked, and turn whatever a decoder raises into InvalidImage."""
+        try:
+            with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
+                self._limits.check_pixels(ImageSize(image.width, image.height))
+                yield image
+        except UnidentifiedImageError as error:
+            raise InvalidImage(f"The bytes are no image of a known format ({', '.join(_FORMATS)}).") from error
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+            raise ImageTooLarge(f"The image has too many pixels: {error}") from error
+        except _DAMAGE as error:
+            raise InvalidImage(f"The image cannot be decoded: {error}") from error
+
+
+def _oriented_size(image: Image.Image) -> ImageSize:
+    """Return the size after orientation of a loaded image; Pillow turns TIFFs itself while it loads them."""
+    if image.getexif().get(_ORIENTATION_TAG) in _TRANSPOSED:
+        return ImageSize(image.height, image.width)
+    return ImageSize(image.width, image.height)
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """Convert any mode to RGB; transparency is dropped, more than 8 bits a channel are scaled down."""
+    if image.mode.startswith("I"):
+        grey = (np.asarray(image).astype(np.int64) >> 8).clip(0, 255)
+        return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
+    return image.convert("RGB")
+
+
+class PillowMaskEncoder:
+    """Writes masks as PNG."""
+
+    def png(self, pixels: npt.NDArray[np.bool_]) -> bytes:
+        """See MaskEncoder."""
+        buffer = io.BytesIO()
+        Image.fromarray(pixels.astype(np.uint8) * 255).save(buffer, "PNG", compress_level=1)
+        return buffer.getvalue()
+
+
+def let_our_limits_decide() -> None:
+    """Switch Pillow's own bomb warning off, which is a process-wide setting: ImageLimits are checked on each open."""
+    Image.MAX_IMAGE_PIXELS = None

@@ -1,0 +1,60 @@
+"""The one seam where Triton's and gRPC's errors become ours.
+
+The texts are Triton's own, as 2.51 puts them on the wire; tests/integration/test_triton.py provokes them.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import grpc
+from tritonclient.utils import InferenceServerException
+
+from maskgate.domain.errors import (
+    BackendUnavailable,
+    InferenceFailed,
+    MaskgateError,
+    ModelNotFound,
+    Overloaded,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_QUEUE_FULL = ("exceeds maximum queue size", "request timeout expired")
+# A server that starts or stops knows the model but has no version of it ready.
+_NOT_READY = ("no available versions", "is not ready", "unloaded", "server exiting")
+_AWAY = (
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.NOT_FOUND,
+    grpc.StatusCode.CANCELLED,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+)
+
+
+@contextmanager
+def translated(model: str) -> Iterator[None]:
+    """Turn what a call about a model raises into a MaskgateError."""
+    try:
+        yield
+    except grpc.aio.AioRpcError as error:
+        raise _translate(error.code(), error.details() or "", model) from error
+    except InferenceServerException as error:
+        raise _translate(_code_of(error), error.message() or "", model) from error
+
+
+def _translate(code: grpc.StatusCode, details: str, model: str) -> MaskgateError:
+    text = details.lower()
+    if code is grpc.StatusCode.NOT_FOUND and not any(hint in text for hint in _NOT_READY):
+        return ModelNotFound(f"There is no model {model!r}.", model=model)
+    if code is grpc.StatusCode.UNAVAILABLE and any(hint in text for hint in _QUEUE_FULL):
+        return Overloaded(f"The queue of the model {model!r} is full.", model=model)
+    if code in _AWAY or any(hint in text for hint in _NOT_READY):
+        return BackendUnavailable("The inference server is not reachable or not ready.", model=model)
+    return InferenceFailed(f"The model {model!r} failed.", model=model)
+
+
+def _code_of(error: InferenceServerException) -> grpc.StatusCode:
+    name = str(error.status()).removeprefix("StatusCode.")
+    return getattr(grpc.StatusCode, name, grpc.StatusCode.UNKNOWN)

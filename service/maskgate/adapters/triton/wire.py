@@ -1,0 +1,115 @@
+"""Triton's messages on the path of a click, put together from bytes.
+
+Building a ModelInferRequest with protobuf copies a 2 MiB embedding twice. A request is therefore a header, serialised
+once per kind of call, followed by the raw tensors as they lie in memory: field 7 (`raw_input_contents`, length-delimited)
+of KServe's grpc_predict_v2.proto. Protobuf allows the fields of a message in any order, and repeated ones keep theirs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from tritonclient.grpc.service_pb2 import ModelInferRequest, ModelInferResponse
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+_RAW_INPUT_CONTENTS = b"\x3a"  # field 7, wire type 2
+_DTYPES: dict[str, np.dtype[np.floating]] = {"FP16": np.dtype("<f2"), "FP32": np.dtype("<f4")}
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """Name, Triton datatype and shape of an input, the batch dimension included."""
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RequestTemplate:
+    """A call of a model whose shapes are fixed, serialised but for the tensors.
+
+    Attributes:
+        header: The message without its raw tensors.
+        sizes: The number of bytes that each tensor must have, in order.
+    """
+
+    header: bytes
+    sizes: tuple[int, ...]
+
+    @classmethod
+    def create(cls, model: str, *, inputs: Sequence[Tensor], outputs: Sequence[str]) -> RequestTemplate:
+        """Serialise the header of a call that wants some of the model's outputs."""
+        message = ModelInferRequest(model_name=model)
+        for tensor in inputs:
+            message.inputs.add(name=tensor.name, datatype=tensor.datatype, shape=tensor.shape)
+        for name in outputs:
+            message.outputs.add(name=name)
+        return cls(message.SerializeToString(), tuple(map(_size_of, inputs)))
+
+    def fill(self, *tensors: bytes) -> bytes:
+        """Append the raw tensors.
+
+        Raises:
+            ValueError: A tensor has another size than the header says.
+        """
+        if tuple(map(len, tensors)) != self.sizes:
+            raise ValueError(f"Tensors of {tuple(map(len, tensors))} bytes, not {self.sizes}.")
+        parts = [self.header]
+        for tensor in tensors:
+            parts += (_RAW_INPUT_CONTENTS, _varint(len(tensor)), tensor)
+        return b"".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A parsed answer, outputs by name."""
+
+    message: ModelInferResponse
+
+    @classmethod
+    def parse(cls, data: bytes) -> Reply:
+        """Parse a serialised ModelInferResponse."""
+        return cls(ModelInferResponse.FromString(data))
+
+    def raw(self, name: str) -> bytes:
+        """Return an output as bytes. Raises KeyError."""
+        index, _ = self._find(name)
+        data: bytes = self.message.raw_output_contents[index]
+        return data
+
+    def array(self, name: str) -> npt.NDArray[np.floating]:
+        """Return a floating-point output; read-only, it shares the reply's memory. Raises KeyError."""
+        index, output = self._find(name)
+        data: npt.NDArray[np.floating] = np.frombuffer(
+            self.message.raw_output_contents[index], _DTYPES[output.datatype]
+        )
+        return data.reshape(tuple(output.shape))
+
+    def _find(self, name: str) -> tuple[int, Any]:
+        for index, output in enumerate(self.message.outputs):
+            if output.name == name:
+                return index, output
+        raise KeyError(name)
+
+
+_ITEM_BYTES = {"UINT8": 1, "FP16": 2, "FP32": 4, "INT32": 4}
+
+
+def _size_of(tensor: Tensor) -> int:
+    return int(np.prod(tensor.shape)) * _ITEM_BYTES[tensor.datatype]
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:  # noqa: PLR2004 - seven bits a byte, as protobuf's encoding has it
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)

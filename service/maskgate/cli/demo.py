@@ -1,0 +1,165 @@
+"""`maskgate demo`: the whole service on one photo, with a table of where the time went."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from maskgate.cli.overlay import draw_overlay
+from maskgate.client import Client
+from maskgate.domain.image import ImageId
+from maskgate.domain.prompt import Box, Point, Prompt
+from maskgate.domain.rle import Rle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from maskgate.stack import Endpoints
+
+_TIMEOUT = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of the table; milliseconds as the gateway measured them."""
+
+    request: str
+    protocol: str
+    cache_tier: str
+    encode_ms: float
+    decode_ms: float
+    total_ms: float
+    predicted_iou: float
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """An answer, whatever protocol it came over."""
+
+    pixels: npt.NDArray[np.bool_]
+    row: Row
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One request of the demo."""
+
+    title: str
+    prompt: Prompt
+    ask: Callable[[Endpoints, bytes, Step], Result]
+
+
+@click.command()
+@click.option(
+    "--photo",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    default="docs/photos/vase.jpg",
+    help="The photo; the prompts are made for the default one.",
+)
+@click.option("--output", type=click.Path(file_okay=False, path_type=Path), default="out", help="Folder for pictures.")
+def demo(*, photo: Path, output: Path) -> None:
+    """Start the whole stack, segment a photo over gRPC and REST, show where the time went, and stop it again."""
+    # Takes 0.5 s (gRPC and Triton's client), which the other commands need not pay.
+    from maskgate.stack import EmbeddedStack, StackConfig, StackError  # noqa: PLC0415
+
+    config = StackConfig(grpc_port=0, http_port=0, triton_grpc_port=0, triton_metrics_port=0)
+    try:
+        with EmbeddedStack(config, announce=click.echo) as stack:
+            before = _run(stack.endpoints, photo, output, _BEFORE_RESTART, first=1)
+            stack.restart("gateway")
+            after = _run(stack.endpoints, photo, output, _AFTER_RESTART, first=1 + len(before))
+    except StackError as error:
+        raise click.ClickException(str(error)) from error
+    rows = before + after
+    (output / "demo.json").write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
+    click.echo("\n" + _table(rows))
+    click.echo(f"\nThe masks are drawn in {output}/*.png, the figures are in {output}/demo.json.")
+
+
+def _run(endpoints: Endpoints, photo: Path, output: Path, steps: Sequence[Step], *, first: int) -> list[Row]:
+    output.mkdir(parents=True, exist_ok=True)
+    content = photo.read_bytes()
+    rows = []
+    for number, step in enumerate(steps, start=first):
+        result = step.ask(endpoints, content, step)
+        picture = output / f"{number}-{step.title.replace(' ', '-')}.png"
+        draw_overlay(photo, result.pixels, step.prompt).save(picture)
+        rows.append(result.row)
+    return rows
+
+
+def _over_grpc(endpoints: Endpoints, content: bytes, step: Step) -> Result:
+    with Client(str(endpoints.grpc), timeout=_TIMEOUT) as client:
+        answer = client.segment(client.upload(content), step.prompt)
+    best, timing = answer.masks[0], answer.timing
+    row = Row(
+        request=step.title,
+        protocol="gRPC",
+        cache_tier=timing.cache_tier.value,
+        encode_ms=timing.encode * 1e3,
+        decode_ms=timing.decode * 1e3,
+        total_ms=timing.total * 1e3,
+        predicted_iou=best.predicted_iou,
+    )
+    return Result(best.pixels, row)
+
+
+def _over_rest(endpoints: Endpoints, content: bytes, step: Step) -> Result:
+    """Ask as curl would; the identifier is computed here, since the image was uploaded over gRPC before."""
+    body = {
+        "points": [asdict(point) for point in step.prompt.points],
+        "box": step.prompt.box and asdict(step.prompt.box),
+    }
+    request = urllib.request.Request(  # noqa: S310 - the address of our own gateway
+        f"{endpoints.http}/v1/images/{ImageId.of(content)}:segment",
+        data=json.dumps(body).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(request, timeout=_TIMEOUT) as response:
+        answer = json.load(response)
+    best, timing = answer["masks"][0], answer["timing"]
+    height, width = best["rle"]["size"]
+    row = Row(
+        request=step.title,
+        protocol="REST",
+        cache_tier=timing["cache_tier"],
+        encode_ms=timing["encode_ms"],
+        decode_ms=timing["decode_ms"],
+        total_ms=timing["total_ms"],
+        predicted_iou=best["predicted_iou"],
+    )
+    return Result(Rle(height, width, best["rle"]["counts"]).decode(), row)
+
+
+_BEFORE_RESTART = (
+    Step("click on the vase", Prompt((Point(258, 225),)), _over_grpc),
+    Step("click on the flowers", Prompt((Point(235, 85),)), _over_grpc),
+    Step("box around the vase", Prompt(box=Box(188, 132, 330, 282)), _over_rest),
+)
+_AFTER_RESTART = (
+    Step("box around all", Prompt(box=Box(160, 22, 368, 284)), _over_grpc),
+    Step("box but no flowers", Prompt((Point(250, 90, 0),), Box(160, 22, 368, 284)), _over_rest),
+)
+
+
+def _table(rows: Sequence[Row]) -> str:
+    head = ("request", "protocol", "cache", "encode ms", "decode ms", "total ms", "predicted IoU")
+    lines = [_line(head), _line(tuple("-" * len(name) for name in head))]
+    for row in rows:
+        times = (f"{value:.1f}" for value in (row.encode_ms, row.decode_ms, row.total_ms))
+        tier = row.cache_tier if row.cache_tier == "miss" else row.cache_tier.upper()
+        lines.append(_line((row.request, row.protocol, tier, *times, f"{row.predicted_iou:.3f}")))
+    return "\n".join(lines)
+
+
+def _line(cells: tuple[str, ...]) -> str:
+    return f"{cells[0]:<22}{cells[1]:<10}{cells[2]:<7}" + "".join(f"{cell:>14}" for cell in cells[3:])

@@ -1,0 +1,42 @@
+"""Draws a mask and its prompt on a photo, for eyes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFilter, ImageOps
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from maskgate.domain.prompt import Prompt
+
+_MASK_COLOUR = (30, 144, 255)
+_FOREGROUND_COLOUR = (0, 220, 90)
+_BACKGROUND_COLOUR = (240, 50, 50)
+
+
+def draw_overlay(photo: Path, mask: npt.NDArray[np.bool_], prompt: Prompt) -> Image.Image:
+    """Tint the mask, outline it, and mark points and box."""
+    with Image.open(photo) as opened:
+        image = ImageOps.exif_transpose(opened).convert("RGB")
+    stencil = Image.fromarray(mask.astype(np.uint8) * 255)
+    image.paste(_MASK_COLOUR, mask=stencil.point(lambda value: value * 2 // 5))
+    outline = np.asarray(stencil.filter(ImageFilter.MaxFilter(3))) > np.asarray(
+        stencil.filter(ImageFilter.MinFilter(3))
+    )
+    image.paste((255, 255, 255), mask=Image.fromarray(outline.astype(np.uint8) * 255))
+    _draw_prompt(ImageDraw.Draw(image), prompt, radius=max(4, max(image.size) // 120))
+    return image
+
+
+def _draw_prompt(draw: ImageDraw.ImageDraw, prompt: Prompt, *, radius: int) -> None:
+    if box := prompt.box:
+        draw.rectangle((box.x1, box.y1, box.x2 - 1, box.y2 - 1), outline=_FOREGROUND_COLOUR, width=max(2, radius // 3))
+    for point in prompt.points:
+        colour = _FOREGROUND_COLOUR if point.label else _BACKGROUND_COLOUR
+        around = (point.x - radius, point.y - radius, point.x + radius, point.y + radius)
+        draw.ellipse(around, fill=colour, outline=(255, 255, 255), width=2)

@@ -1,0 +1,101 @@
+"""`maskgate segment`: one photo, one prompt, one mask file, against a running stack."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import grpc
+import numpy as np
+from PIL import Image
+
+from maskgate.cli.overlay import draw_overlay
+from maskgate.client import Client
+from maskgate.domain.errors import InvalidPrompt
+from maskgate.domain.prompt import Box, Multimask, Point, Prompt
+
+if TYPE_CHECKING:
+    from maskgate.client import Answer
+
+
+class _Numbers(click.ParamType[tuple[float, ...]]):
+    """`x,y` and the like: as many numbers as the names say."""
+
+    def __init__(self, *names: str) -> None:
+        self.name = ",".join(names)
+        self._count = len(names)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:  # noqa: ANN401
+        try:
+            numbers = tuple(float(part) for part in str(value).split(","))
+        except ValueError:
+            numbers = ()
+        if len(numbers) != self._count:
+            self.fail(f"{value!r} is not {self.name}", param, ctx)
+        return numbers
+
+
+@click.command()
+@click.argument("photo", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--point", "points", type=_Numbers("x", "y"), multiple=True, help="Pixel on the object; repeatable.")
+@click.option("--not-point", "others", type=_Numbers("x", "y"), multiple=True, help="Pixel not on it; repeatable.")
+@click.option("--box", type=_Numbers("x1", "y1", "x2", "y2"), help="Box around the object, in pixels.")
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), default="mask.png", help="Mask, PNG.")
+@click.option("--overlay", type=click.Path(dir_okay=False, path_type=Path), help="Also draw the mask on the photo.")
+@click.option("--single", is_flag=True, help="The model's single-mask output, also for an ambiguous prompt.")
+@click.option("--model", default="", help="Model; empty means the server's default.")
+@click.option("--address", default="127.0.0.1:50051", help="host:port of the gateway's gRPC endpoint.")
+def segment(  # noqa: D417 - click shows the options
+    *,
+    photo: Path,
+    points: tuple[tuple[float, float], ...],
+    others: tuple[tuple[float, float], ...],
+    box: tuple[float, float, float, float] | None,
+    output: Path,
+    overlay: Path | None,
+    single: bool,
+    model: str,
+    address: str,
+) -> None:
+    """Segment PHOTO by points and a box, and write the best mask.
+
+    Coordinates are pixels of the photo as it is shown, that is, after its EXIF orientation has been applied.
+    """
+    prompt = _prompt(points, others, box)
+    multimask = Multimask.SINGLE if single else Multimask.AUTO
+    answer = _ask(address, photo, prompt, multimask=multimask, model=model)
+    best = answer.masks[0]
+    Image.fromarray(best.pixels.astype(np.uint8) * 255).save(output, "PNG")
+    if overlay is not None:
+        draw_overlay(photo, best.pixels, prompt).save(overlay)
+    click.echo(
+        f"{output}: {best.area} pixels, predicted IoU {best.predicted_iou:.3f}, "
+        f"embedding {answer.timing.cache_tier.value}, {answer.timing.total * 1e3:.0f} ms"
+    )
+
+
+def _prompt(
+    points: tuple[tuple[float, float], ...],
+    others: tuple[tuple[float, float], ...],
+    box: tuple[float, float, float, float] | None,
+) -> Prompt:
+    clicks = [Point(x, y, 1) for x, y in points] + [Point(x, y, 0) for x, y in others]
+    try:
+        return Prompt(tuple(clicks), None if box is None else Box(*box))
+    except InvalidPrompt as error:
+        raise click.UsageError(error.message) from error
+
+
+def _ask(address: str, photo: Path, prompt: Prompt, *, multimask: Multimask, model: str) -> Answer:
+    try:
+        with Client(address) as client:
+            return client.segment(client.upload(photo.read_bytes()), prompt, multimask=multimask, model=model)
+    except grpc.RpcError as error:
+        raise click.ClickException(_explain(error, address)) from error
+
+
+def _explain(error: grpc.RpcError, address: str) -> str:
+    if error.code() is grpc.StatusCode.UNAVAILABLE and "connect" in (error.details() or ""):
+        return f"no gateway answers at {address}; start one with `maskgate up`"
+    return f"{error.code().name}: {error.details()}"

@@ -1,0 +1,130 @@
+"""A small synchronous gRPC client, for the command line and the tests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+import grpc
+
+from maskgate.domain.image import ImageId
+from maskgate.domain.prompt import Box, Multimask, Point, Prompt
+from maskgate.domain.rle import Rle
+from maskgate.domain.timing import CacheTier, Timing
+from maskgate.transport.grpc._pb import segmentation_pb2 as pb
+from maskgate.transport.grpc._pb.segmentation_pb2_grpc import SegmentationServiceStub
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    import numpy as np
+    import numpy.typing as npt
+
+_MULTIMASK = {
+    Multimask.AUTO: pb.MULTIMASK_AUTO,
+    Multimask.SINGLE: pb.MULTIMASK_SINGLE,
+    Multimask.ALL: pb.MULTIMASK_ALL,
+}
+_CACHE_TIER = {
+    pb.CACHE_TIER_MISS: CacheTier.MISS,
+    pb.CACHE_TIER_L1: CacheTier.L1,
+    pb.CACHE_TIER_L2: CacheTier.L2,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FoundMask:
+    """A mask as it came.
+
+    Attributes:
+        rle: The pixels, compressed.
+        predicted_iou: The model's estimate of its own IoU.
+        area: Number of pixels.
+        box: The smallest rectangle around the mask; None where it is empty.
+    """
+
+    rle: Rle
+    predicted_iou: float
+    area: int
+    box: Box | None
+
+    @property
+    def pixels(self) -> npt.NDArray[np.bool_]:
+        """The mask, bool [H, W]."""
+        return self.rle.decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The masks of one prompt, highest predicted IoU first, and where the time went."""
+
+    masks: tuple[FoundMask, ...]
+    timing: Timing
+
+
+class Client:
+    """Talks to a gateway; raises grpc.RpcError with the server's status.
+
+    Args:
+        address: `host:port` of the gateway's gRPC endpoint.
+        timeout: Seconds for each call.
+    """
+
+    def __init__(self, address: str, *, timeout: float = 60.0) -> None:
+        self._timeout = timeout
+        unlimited = (("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1))
+        self._channel = grpc.insecure_channel(address, options=unlimited)
+        self._stub = SegmentationServiceStub(self._channel)  # type: ignore[no-untyped-call] # generated
+
+    def __enter__(self) -> Self:
+        """Keep the connection open."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the connection."""
+        self._channel.close()
+
+    def upload(self, content: bytes) -> ImageId:
+        """Upload the bytes of an image file."""
+        response = self._stub.UploadImage(pb.UploadImageRequest(content=content), timeout=self._timeout)
+        return ImageId.parse(response.image.image_id)
+
+    def segment(
+        self, image_id: ImageId, prompt: Prompt, *, multimask: Multimask = Multimask.AUTO, model: str = ""
+    ) -> Answer:
+        """Ask for the masks that a prompt means."""
+        request = pb.SegmentRequest(
+            image_id=str(image_id),
+            points=map(_from_point, prompt.points),
+            box=None if prompt.box is None else _from_box(prompt.box),
+            multimask=_MULTIMASK[multimask],
+            model=model,
+        )
+        response = self._stub.Segment(request, timeout=self._timeout)
+        return Answer(tuple(map(_to_mask, response.masks)), _to_timing(response.timing))
+
+
+def _from_point(point: Point) -> pb.Point:
+    return pb.Point(x=point.x, y=point.y, label=point.label)
+
+
+def _from_box(box: Box) -> pb.Box:
+    return pb.Box(x1=box.x1, y1=box.y1, x2=box.x2, y2=box.y2)
+
+
+def _to_mask(mask: pb.Mask) -> FoundMask:
+    rle = Rle(mask.rle.height, mask.rle.width, mask.rle.counts)
+    box = Box(mask.box.x1, mask.box.y1, mask.box.x2, mask.box.y2) if mask.HasField("box") else None
+    return FoundMask(rle, mask.predicted_iou, mask.area, box)
+
+
+def _to_timing(timing: pb.Timing) -> Timing:
+    return Timing(
+        cache_tier=_CACHE_TIER[timing.cache_tier],
+        queue=timing.queue_ms / 1e3,
+        encode=timing.encode_ms / 1e3,
+        decode=timing.decode_ms / 1e3,
+        total=timing.total_ms / 1e3,
+    )

@@ -1,0 +1,1 @@
+"""Values and arithmetic of promptable segmentation: standard library and numpy, no I/O."""

@@ -1,0 +1,81 @@
+"""Image embeddings: what they are called, and how they look as bytes."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from maskgate.domain.image import ImageSize
+
+if TYPE_CHECKING:
+    from maskgate.domain.image import ImageId
+    from maskgate.domain.model import ModelSpec
+
+_HEADER = struct.Struct("<4sIIQI")  # magic, width, height, length of the tensor, CRC-32 of the tensor
+_MAGIC = b"MGE1"
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingKey:
+    """The address of an embedding: everything that its values depend on.
+
+    A new engine, other weights or a changed preprocessing never read an old embedding.
+    """
+
+    image_id: ImageId
+    model: str
+    weights_digest: str
+    precision: str
+    preprocessing: str
+
+    @classmethod
+    def of(cls, image_id: ImageId, spec: ModelSpec) -> EmbeddingKey:
+        """Name the embedding of an image by a model."""
+        return cls(image_id, spec.name, spec.weights_digest, spec.precision, spec.preprocessing)
+
+    def __str__(self) -> str:
+        return "|".join((str(self.image_id), self.model, self.weights_digest, self.precision, self.preprocessing))
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """An image embedding together with the size of its image.
+
+    With the size a cached embedding needs neither the image nor its pixels.
+
+    Attributes:
+        original: Size of the oriented image.
+        tensor: fp16 [C, E, E], little-endian, C order, as bytes: what Triton takes as it is.
+    """
+
+    original: ImageSize
+    tensor: bytes
+
+    @property
+    def size_bytes(self) -> int:
+        """How much memory it takes, near enough."""
+        return len(self.tensor)
+
+    def to_bytes(self) -> bytes:
+        """Serialise: a header of 24 bytes (magic, width, height, length, CRC-32), then the tensor."""
+        header = _HEADER.pack(
+            _MAGIC,
+            self.original.width,
+            self.original.height,
+            len(self.tensor),
+            zlib.crc32(self.tensor),
+        )
+        return header + self.tensor
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Embedding | None:
+        """Read what `to_bytes` wrote; None where the bytes are truncated, damaged or of another version."""
+        if len(data) < _HEADER.size:
+            return None
+        magic, width, height, length, checksum = _HEADER.unpack_from(data)
+        tensor = data[_HEADER.size :]
+        if magic != _MAGIC or len(tensor) != length or zlib.crc32(tensor) != checksum:
+            return None
+        return cls(ImageSize(width, height), tensor)

@@ -1,0 +1,127 @@
+"""Everything that can go wrong, as one tree.
+
+MaskgateError
+├── InvalidRequest
+│   ├── InvalidImageId
+│   ├── InvalidImage
+│   │   └── ImageTooLarge
+│   └── InvalidPrompt
+├── NotFound
+│   ├── ImageNotFound
+│   └── ModelNotFound
+├── Overloaded
+├── Unavailable
+│   ├── BackendUnavailable
+│   ├── StoreUnavailable
+│   └── CacheUnavailable
+├── DeadlineExceeded
+└── InferenceFailed
+
+A leaf says what happened in one sentence for people, in `reason` for machines, and repeats each variable part of the
+sentence in `metadata` (AIP-193). Which status a leaf becomes is decided in `transport/status.py` alone.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class MaskgateError(Exception):
+    """The root; never raised itself."""
+
+    reason: ClassVar[str] = "UNKNOWN"
+
+    def __init__(self, message: str, **metadata: object) -> None:
+        super().__init__(message)
+        self.message = message
+        self.metadata = {key: str(value) for key, value in metadata.items()}
+
+
+class InvalidRequest(MaskgateError):
+    """The request cannot be read at all: broken JSON, a missing field, a value of the wrong type."""
+
+    reason = "INVALID_REQUEST"
+
+
+class InvalidImageId(InvalidRequest):
+    """The text is not `sha256:` and 64 lower-case hexadecimal digits."""
+
+    reason = "INVALID_IMAGE_ID"
+
+
+class InvalidImage(InvalidRequest):
+    """The uploaded bytes are no image that can be read: empty, unknown format, truncated."""
+
+    reason = "INVALID_IMAGE"
+
+
+class ImageTooLarge(InvalidImage):
+    """The image has more bytes or more pixels than the limits allow."""
+
+    reason = "IMAGE_TOO_LARGE"
+
+
+class InvalidPrompt(InvalidRequest):
+    """The prompt is empty, too long, lies outside the image, or holds a value that makes no sense."""
+
+    reason = "INVALID_PROMPT"
+
+
+class NotFound(MaskgateError):
+    """What the request names is not there."""
+
+    reason = "NOT_FOUND"
+
+
+class ImageNotFound(NotFound):
+    """No image is kept under this identifier: never uploaded, or expired. Upload it (again)."""
+
+    reason = "IMAGE_NOT_FOUND"
+
+
+class ModelNotFound(NotFound):
+    """The server does not serve a model of this name."""
+
+    reason = "MODEL_NOT_FOUND"
+
+
+class Overloaded(MaskgateError):
+    """Too many calls are waiting already. Try again after a while."""
+
+    reason = "OVERLOADED"
+
+
+class Unavailable(MaskgateError):
+    """Something that the service depends on cannot be reached. The same call may succeed later."""
+
+    reason = "UNAVAILABLE"
+
+
+class BackendUnavailable(Unavailable):
+    """The inference server cannot be reached, is starting or is shutting down."""
+
+    reason = "BACKEND_UNAVAILABLE"
+
+
+class StoreUnavailable(Unavailable):
+    """The image store cannot be reached, so it is not known whether the image is kept."""
+
+    reason = "STORE_UNAVAILABLE"
+
+
+class CacheUnavailable(Unavailable):
+    """An embedding cache cannot be read or written. Never reaches a client: the cache is then a miss."""
+
+    reason = "CACHE_UNAVAILABLE"
+
+
+class DeadlineExceeded(MaskgateError):
+    """The deadline of the call passed before the answer was there."""
+
+    reason = "DEADLINE_EXCEEDED"
+
+
+class InferenceFailed(MaskgateError):
+    """The model failed on an input that should have been fine. A fault of the service."""
+
+    reason = "INFERENCE_FAILED"

@@ -1,0 +1,186 @@
+"""Prompts: what a user points at, and how that fills the slots of a mask decoder."""
+
+from __future__ import annotations
+
+import enum
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from maskgate.domain.errors import InvalidPrompt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import numpy.typing as npt
+
+    from maskgate.domain.frame import Frame
+    from maskgate.domain.image import ImageSize
+    from maskgate.domain.model import ModelSpec
+
+_BOX_TOP_LEFT = 2.0
+_BOX_BOTTOM_RIGHT = 3.0
+_PAD_POINT = -1.0
+_EMPTY_SLOT = -2.0
+_LONGEST_AMBIGUOUS = 2
+
+
+class Multimask(enum.Enum):
+    """How many masks a prompt is answered with."""
+
+    AUTO = "auto"
+    SINGLE = "single"
+    ALL = "all"
+
+
+class MaskSelection(enum.Enum):
+    """Which of a mask decoder's outputs answer a prompt."""
+
+    SINGLE = "the single-mask token"
+    BEST = "the one of the ambiguous output with the highest predicted IoU"
+    ALL = "every one of the ambiguous output"
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A click in pixels of the oriented image; label 1 is foreground, 0 background."""
+
+    x: float
+    y: float
+    label: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle in pixels of the oriented image, right and bottom edges exclusive."""
+
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """At least a point or a box. What can be wrong without knowing the image is refused on construction.
+
+    Raises:
+        InvalidPrompt: Nothing is given, a number is not finite, a label is neither 0 nor 1, or the box is empty.
+    """
+
+    points: tuple[Point, ...] = ()
+    box: Box | None = None
+
+    def __post_init__(self) -> None:
+        if not self.points and self.box is None:
+            raise InvalidPrompt("A prompt needs at least one point or a box.")
+        for index, point in enumerate(self.points):
+            _check_point(index, point)
+        if self.box is not None:
+            _check_box(self.box)
+
+    def check_fits(self, spec: ModelSpec) -> None:
+        """Refuse more points than the model has slots for.
+
+        Raises:
+            InvalidPrompt: There are too many.
+        """
+        limit = spec.prompt_slots - (1 if self.box is None else 2)
+        if len(self.points) > limit:
+            raise InvalidPrompt(
+                f"{len(self.points)} points are too many: the model takes {limit} "
+                f"{'without' if self.box is None else 'beside'} a box.",
+                points=len(self.points),
+                limit=limit,
+            )
+
+    def check_inside(self, size: ImageSize) -> None:
+        """Refuse what lies outside the image.
+
+        Raises:
+            InvalidPrompt: A point or an edge of the box does.
+        """
+        for index, point in enumerate(self.points):
+            if not (0 <= point.x < size.width and 0 <= point.y < size.height):
+                raise _outside(f"points[{index}]", f"({point.x:g}, {point.y:g})", size)
+        box = self.box
+        if box and not (box.x1 >= 0 and box.y1 >= 0 and box.x2 <= size.width and box.y2 <= size.height):
+            raise _outside("box", f"({box.x1:g}, {box.y1:g}, {box.x2:g}, {box.y2:g})", size)
+
+    def select(self, multimask: Multimask) -> MaskSelection:
+        """Choose the outputs that answer this prompt.
+
+        The reference's rule (segment_anything/utils/onnx.py, select_masks) counts tokens: one click with its pad point
+        and a box alone are two, and ambiguous; anything longer is not.
+        """
+        if multimask is Multimask.ALL:
+            return MaskSelection.ALL
+        tokens = len(self.points) + (1 if self.box is None else 2)
+        ambiguous = multimask is Multimask.AUTO and tokens <= _LONGEST_AMBIGUOUS
+        return MaskSelection.BEST if ambiguous else MaskSelection.SINGLE
+
+
+@dataclass(frozen=True, slots=True)
+class PromptSlots:
+    """A prompt as the mask decoder's tensors.
+
+    Attributes:
+        coords: float32 [P, 2], (x, y) in the model's square frame, without the half-pixel shift.
+        labels: float32 [P]; 1/0 points, 2/3 box corners, -1 the pad point, -2 an empty slot.
+    """
+
+    coords: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.float32]
+
+    @classmethod
+    def fill(cls, prompt: Prompt, *, frame: Frame, slots: int) -> PromptSlots:
+        """Lay a prompt out over the slots.
+
+        Exactly one pad point stands in for a missing box, and none beside one: further ones would change the masks
+        (segment_anything/modeling/prompt_encoder.py, `pad=(boxes is None)`).
+        """
+        taken = list(_slots_of(prompt))
+        coords = np.zeros((slots, 2), np.float32)
+        labels = np.full(slots, _EMPTY_SLOT, np.float32)
+        coords[: len(taken)] = frame.to_square([(x, y) for x, y, _ in taken])
+        labels[: len(taken)] = [label for _, _, label in taken]
+        return cls(coords, labels)
+
+
+def _slots_of(prompt: Prompt) -> Iterable[tuple[float, float, float]]:
+    for point in prompt.points:
+        yield point.x, point.y, float(point.label)
+    if prompt.box is None:
+        yield 0.0, 0.0, _PAD_POINT
+    else:
+        yield prompt.box.x1, prompt.box.y1, _BOX_TOP_LEFT
+        yield prompt.box.x2, prompt.box.y2, _BOX_BOTTOM_RIGHT
+
+
+def _check_point(index: int, point: Point) -> None:
+    if not (math.isfinite(point.x) and math.isfinite(point.y)):
+        raise InvalidPrompt(f"points[{index}] is not finite.", point=index)
+    if point.label not in (0, 1):
+        raise InvalidPrompt(
+            f"points[{index}] has label {point.label}; 1 is foreground, 0 is background.",
+            point=index,
+            label=point.label,
+        )
+
+
+def _check_box(box: Box) -> None:
+    if not all(map(math.isfinite, (box.x1, box.y1, box.x2, box.y2))):
+        raise InvalidPrompt("The box is not finite.")
+    if box.x2 <= box.x1 or box.y2 <= box.y1:
+        raise InvalidPrompt("The box is empty: x2 must exceed x1, and y2 must exceed y1.")
+
+
+def _outside(what: str, where: str, size: ImageSize) -> InvalidPrompt:
+    return InvalidPrompt(
+        f"{what} {where} lies outside the image of {size.width} x {size.height} pixels.",
+        field=what,
+        width=size.width,
+        height=size.height,
+    )

@@ -1,0 +1,33 @@
+"""Where the time of a call went."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+
+class CacheTier(enum.Enum):
+    """Where an image embedding was found."""
+
+    MISS = "miss"
+    L1 = "l1"
+    L2 = "l2"
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """One record for reply, header and metric alike, so that they never disagree. Seconds.
+
+    Attributes:
+        cache_tier: Where the embedding came from.
+        queue: Waiting for a free place before the encoder and the decoder.
+        encode: The image encoder, with the image's way to it; 0 on a hit.
+        decode: The mask decoder, with the prompt's way to it.
+        total: The whole call inside the gateway.
+    """
+
+    cache_tier: CacheTier
+    queue: float
+    encode: float
+    decode: float
+    total: float

@@ -1,0 +1,102 @@
+"""The settings, read from the environment and nowhere else; only the door (cli, bootstrap) sees them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_MEBI = 1024 * 1024
+
+
+def _host_and_port(value: str) -> str:
+    host, _, port = value.rpartition(":")
+    if not host or not port.isdigit():
+        raise ValueError("must be host:port")
+    return value
+
+
+class Settings(BaseSettings):
+    """Each field is the environment variable MASKGATE_ and its name in upper case. docs/settings.md lists them."""
+
+    model_config = SettingsConfigDict(env_prefix="MASKGATE_", frozen=True, extra="forbid")
+
+    host: str = Field(
+        "127.0.0.1",
+        description="Address to listen on. Loopback by default: there is no authentication yet.",
+    )
+    grpc_port: int = Field(50051, ge=0, le=65535, description="Port of gRPC; 0 picks a free one.")
+    http_port: int = Field(8080, ge=0, le=65535, description="Port of REST, probes and metrics; 0 picks a free one.")
+    triton_url: Annotated[str, AfterValidator(_host_and_port)] = Field(
+        "127.0.0.1:8001", description="host:port of Triton's gRPC endpoint."
+    )
+    redis_url: str = Field(
+        "redis://127.0.0.1:6379/0",
+        description="Redis or Valkey, as redis://, rediss:// or unix://; embeddings and images are kept there.",
+    )
+    models: tuple[str, ...] = Field(
+        ("lite0",),
+        min_length=1,
+        description='Models that clients may ask for, as a JSON list such as ["vit_h", "lite0"]; '
+        "the first is the default.",
+    )
+    max_upload_bytes: PositiveInt = Field(32 * 1000 * 1000, description="Largest upload in bytes.")
+    max_image_pixels: PositiveInt = Field(
+        64 * 1000 * 1000, description="Most pixels of an image, read from its header before it is decoded."
+    )
+    embedding_memory_bytes: PositiveInt = Field(
+        512 * _MEBI, description="L1: most bytes of embeddings in this process; one of SAM has 2 MiB."
+    )
+    embedding_ttl_seconds: PositiveInt = Field(
+        7 * 24 * 3600, description="L2: an embedding that nobody asks for lives that long in Redis."
+    )
+    image_memory_bytes: PositiveInt = Field(
+        128 * _MEBI, description="Most bytes of recent uploads kept in this process, for when Redis is away."
+    )
+    image_ttl_seconds: PositiveInt = Field(
+        24 * 3600,
+        description="An image that nobody asks for lives that long in Redis. Longer means that evicted embeddings "
+        "can be made again; shorter saves memory.",
+    )
+    redis_connections: PositiveInt = Field(32, description="Most connections to Redis.")
+    redis_connect_timeout_seconds: PositiveFloat = Field(0.5, description="Time to connect to Redis.")
+    redis_timeout_seconds: PositiveFloat = Field(
+        2.0, description="Time for one answer of Redis; the largest upload has to fit."
+    )
+    describe_timeout_seconds: PositiveFloat = Field(
+        2.0, description="Time for Triton to describe a model or tell its health."
+    )
+    encode_timeout_seconds: PositiveFloat = Field(
+        30.0, description="Time for Triton to encode an image, its queue included."
+    )
+    decode_timeout_seconds: PositiveFloat = Field(
+        10.0, description="Time for Triton to decode a prompt, its queue included."
+    )
+    spec_ttl_seconds: PositiveFloat = Field(
+        30.0, description="How long a model's spec is believed; a replaced engine is noticed after that."
+    )
+    encode_concurrency: PositiveInt = Field(
+        4, description="Encodes at once; more only wait in Triton, where nobody else can overtake them."
+    )
+    encode_waiting: PositiveInt = Field(
+        64, description="Encodes that may wait for a place; further ones are refused with RESOURCE_EXHAUSTED."
+    )
+    decode_concurrency: PositiveInt = Field(
+        64, description="Decodes at once: twice the largest batch keeps the decoder busy."
+    )
+    decode_waiting: PositiveInt = Field(
+        1024, description="Decodes that may wait for a place; further ones are refused with RESOURCE_EXHAUSTED."
+    )
+    threads: PositiveInt = Field(4, description="Threads for reading images, hashing and upscaling masks.")
+    request_timeout_seconds: PositiveFloat = Field(
+        60.0, description="Deadline of calls whose client sets none or a longer one."
+    )
+    max_concurrent_calls: PositiveInt = Field(
+        2048, description="gRPC calls at once over all connections; gRPC itself refuses further ones."
+    )
+    probe_interval_seconds: PositiveFloat = Field(
+        2.0, description="Time between looks at Triton and Redis for /readyz and gRPC health."
+    )
+    drain_seconds: float = Field(10.0, ge=0, description="Time that calls under way get to end when the gateway stops.")
+    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")

@@ -1,0 +1,56 @@
+"""The gateway of the stack: `maskgate serve` as a child process."""
+
+from __future__ import annotations
+
+import http.client
+import sys
+from typing import TYPE_CHECKING
+
+from maskgate.stack.component import Component
+from maskgate.stack.listeners import reachable_at
+
+if TYPE_CHECKING:
+    from maskgate.stack.config import Endpoints, StackConfig
+
+PROBE_SECONDS = 2.0
+
+
+def gateway_component(config: StackConfig, endpoints: Endpoints) -> Component:
+    """A gateway that is ready when its `/readyz` says so."""
+    authority = reachable_at(config.host, config.http_port)
+    return Component(
+        name="gateway",
+        command=gateway_command(config, endpoints),
+        is_ready=lambda: says_ready(authority),
+        where=f"gRPC {endpoints.grpc}, REST {endpoints.http}",
+        ready_seconds=60.0,
+        stop_seconds=15.0,
+    )
+
+
+def gateway_command(config: StackConfig, endpoints: Endpoints) -> tuple[str, ...]:
+    """The command line; the configuration's ports are chosen already."""
+    options = {
+        "--host": config.host,
+        "--grpc-port": str(config.grpc_port),
+        "--http-port": str(config.http_port),
+        "--redis-url": endpoints.redis,
+        "--triton-url": str(endpoints.triton_grpc),
+    }
+    return (
+        *(sys.executable, "-m", "maskgate", "serve"),
+        *(part for option in options.items() for part in option),
+        *(part for model in config.models for part in ("--model", model)),
+    )
+
+
+def says_ready(authority: str) -> bool:
+    """Whether `GET /readyz` answers 200; asked without a proxy, whatever the environment says."""
+    connection = http.client.HTTPConnection(authority, timeout=PROBE_SECONDS)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == http.client.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

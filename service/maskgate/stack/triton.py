@@ -1,0 +1,104 @@
+"""The Triton server of the stack: its command line, and how to see that it serves the models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import grpc
+from tritonclient.grpc import service_pb2, service_pb2_grpc
+
+from maskgate.stack.component import Component
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from maskgate.stack.discovery import TritonInstall
+
+LOOPBACK = "127.0.0.1"
+PARTS = ("encoder", "decoder", "decoder_multi")
+PROBE_SECONDS = 2.0
+EXIT_SECONDS = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TritonSettings:
+    """What the server is to serve, and where."""
+
+    models: tuple[str, ...]
+    """Names as Triton knows them: `lite0_encoder` …"""
+    model_repository: Path
+    backends: Path
+    grpc_port: int
+    metrics_port: int
+    shared_memory_prefix: str
+    """Begins the name of every region in /dev/shm that its Python backend makes."""
+    gpu: bool
+
+    @property
+    def address(self) -> str:
+        """The `host:port` of its gRPC endpoint."""
+        return f"{LOOPBACK}:{self.grpc_port}"
+
+
+def triton_component(install: TritonInstall, settings: TritonSettings) -> Component:
+    """A Triton that is ready when it serves all its models, warm-up included."""
+    return Component(
+        name="triton",
+        command=triton_command(install.executable, settings),
+        environment=install.environment,
+        is_ready=lambda: serves(settings.address, models=settings.models),
+        where=f"gRPC {settings.address}, metrics on port {settings.metrics_port}",
+        ready_seconds=300.0,
+        stop_seconds=EXIT_SECONDS + 5.0,
+    )
+
+
+def triton_models(names: Iterable[str]) -> tuple[str, ...]:
+    """The Triton models behind the given model names: three for each."""
+    return tuple(f"{name}_{part}" for name in names for part in PARTS)
+
+
+def triton_command(executable: Path, settings: TritonSettings) -> tuple[str, ...]:
+    """The command line."""
+    options = {
+        "model-repository": settings.model_repository,
+        "backend-directory": settings.backends,
+        "backend-config": f"python,shm-region-prefix-name={settings.shared_memory_prefix}",
+        "model-control-mode": "explicit",
+        "exit-timeout-secs": EXIT_SECONDS,
+        "allow-http": "false",
+        "grpc-address": LOOPBACK,
+        "grpc-port": settings.grpc_port,
+        # The gateway pings idle connections; by default the third ping within five minutes gets it a GOAWAY.
+        "grpc-http2-min-recv-ping-interval-without-data": 10_000,
+        "grpc-keepalive-permit-without-calls": 1,
+        "metrics-address": LOOPBACK,
+        "metrics-port": settings.metrics_port,
+        "allow-gpu-metrics": str(settings.gpu).lower(),
+        "log-format": "ISO8601",
+    }
+    return (
+        str(executable),
+        "--disable-auto-complete-config",
+        *(f"--{name}={value}" for name, value in options.items()),
+        *(f"--load-model={model}" for model in settings.models),
+    )
+
+
+def serves(address: str, *, models: Sequence[str]) -> bool:
+    """Whether the server at `address` is ready and so is each of the models."""
+    # An environment's http_proxy must not get in the way of the loopback.
+    with grpc.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)]) as channel:
+        stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
+        try:
+            server = stub.ServerReady(service_pb2.ServerReadyRequest(), timeout=PROBE_SECONDS)
+            return server.ready and all(_is_model_ready(stub, model) for model in models)
+        except grpc.RpcError:
+            return False
+
+
+def _is_model_ready(stub: service_pb2_grpc.GRPCInferenceServiceStub, model: str) -> bool:
+    answer = stub.ModelReady(service_pb2.ModelReadyRequest(name=model), timeout=PROBE_SECONDS)
+    return bool(answer.ready)

@@ -1,0 +1,110 @@
+"""Every metric and the shape of the logs, in one place. docs/metrics.md lists the metrics; a test compares."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import structlog
+from prometheus_client import Counter, Gauge, Histogram
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
+_FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+class Metrics:
+    """The gateway's metrics on an injected registry."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.requests = Counter(
+            "maskgate_requests",
+            "Calls answered, by protocol, method and canonical status code.",
+            ("protocol", "method", "code"),
+            registry=registry,
+        )
+        self.request_seconds = Histogram(
+            "maskgate_request_duration_seconds",
+            "Time from a call's arrival in the gateway to its answer.",
+            ("protocol", "method"),
+            buckets=_FAST,
+            registry=registry,
+        )
+        self.in_flight = Gauge(
+            "maskgate_requests_in_flight",
+            "Calls being answered now; the signal by which the gateway scales.",
+            ("protocol",),
+            registry=registry,
+        )
+        self.cache_lookups = Counter(
+            "maskgate_embedding_cache_lookups",
+            "Lookups of an image embedding, by tier (l1, l2) and result (hit, miss, error).",
+            ("tier", "result"),
+            registry=registry,
+        )
+        self.cache_write_errors = Counter(
+            "maskgate_embedding_cache_write_errors",
+            "Embeddings that a tier could not take.",
+            ("tier",),
+            registry=registry,
+        )
+        self.cache_bytes = Gauge(
+            "maskgate_embedding_cache_bytes",
+            "Bytes of embeddings in the memory of the gateway.",
+            registry=registry,
+        )
+        self.inference_seconds = Histogram(
+            "maskgate_inference_duration_seconds",
+            "Time of one call to the inference server, by model and stage (encode, decode).",
+            ("model", "stage"),
+            buckets=_FAST,
+            registry=registry,
+        )
+        self.inference_errors = Counter(
+            "maskgate_inference_errors",
+            "Calls to the inference server that failed, by model, stage and reason.",
+            ("model", "stage", "reason"),
+            registry=registry,
+        )
+        self.inference_in_flight = Gauge(
+            "maskgate_inference_in_flight",
+            "Calls at the inference server now, by stage; the signal by which its tiers scale.",
+            ("stage",),
+            registry=registry,
+        )
+        self.component_up = Gauge(
+            "maskgate_component_up",
+            "1 while the gateway can reach a component (triton, redis).",
+            ("component",),
+            registry=registry,
+        )
+
+
+def configure_logging(level: str) -> None:
+    """Log events with keys to standard error: lines for people on a terminal, JSON elsewhere."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    handler = logging.StreamHandler()
+    last: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer() if handler.stream.isatty() else structlog.processors.JSONRenderer()
+    )
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                last,
+            ],
+        )
+    )
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )

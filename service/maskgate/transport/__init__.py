@@ -1,0 +1,1 @@
+"""The protocols: convert, call a use case, convert."""

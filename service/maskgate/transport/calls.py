@@ -1,0 +1,92 @@
+"""What both skins do around every call: the deadline, the metrics, the log."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import structlog
+from grpc import StatusCode
+
+from maskgate.domain.errors import DeadlineExceeded, MaskgateError
+from maskgate.transport.status import code_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from maskgate.telemetry import Metrics
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Call:
+    """One call being answered; ends with OK unless it raises or says otherwise."""
+
+    protocol: str
+    method: str
+    code: StatusCode = StatusCode.OK
+    started: float = field(default_factory=perf_counter)
+
+
+class CallObserver:
+    """Counts, times and logs calls, and ends those that take too long.
+
+    Args:
+        metrics: Where to count.
+        max_seconds: The deadline of a call whose client gives none or a longer one.
+    """
+
+    def __init__(self, metrics: Metrics, *, max_seconds: float) -> None:
+        self._metrics = metrics
+        self._max_seconds = max_seconds
+
+    @asynccontextmanager
+    async def call(self, protocol: str, method: str, *, deadline: float | None = None) -> AsyncIterator[Call]:
+        """Surround a call; `deadline` is the client's, in seconds from now.
+
+        Raises:
+            DeadlineExceeded: It passed.
+        """
+        call = Call(protocol, method)
+        seconds = self._max_seconds if deadline is None else min(deadline, self._max_seconds)
+        with self._metrics.in_flight.labels(protocol).track_inprogress():
+            try:
+                async with _within(seconds):
+                    yield call
+            except BaseException as error:
+                call.code = _code_for(error)
+                _report(call, error)
+                raise
+            finally:
+                self._metrics.requests.labels(protocol, method, call.code.name).inc()
+                elapsed = perf_counter() - call.started
+                self._metrics.request_seconds.labels(protocol, method).observe(elapsed)
+
+
+@asynccontextmanager
+async def _within(seconds: float) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        raise DeadlineExceeded(f"The deadline of {seconds:.3g} s passed.", deadline_seconds=f"{seconds:.3g}") from error
+
+
+def _code_for(error: BaseException) -> StatusCode:
+    if isinstance(error, MaskgateError):
+        return code_of(error)
+    if isinstance(error, asyncio.CancelledError):
+        return StatusCode.CANCELLED
+    return StatusCode.INTERNAL
+
+
+def _report(call: Call, error: BaseException) -> None:
+    """Log what is the service's fault, with its cause; a client's mistake is the client's to see."""
+    if call.code is StatusCode.INTERNAL:
+        _log.error("call.failed", protocol=call.protocol, method=call.method, exc_info=error)
+    elif call.code is StatusCode.UNAVAILABLE:
+        _log.warning("call.unavailable", protocol=call.protocol, method=call.method, error=str(error))

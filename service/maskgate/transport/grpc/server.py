@@ -1,0 +1,67 @@
+"""The gRPC server: our service, standard health and reflection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from maskgate.transport.grpc._pb import segmentation_pb2
+from maskgate.transport.grpc._pb.segmentation_pb2_grpc import add_SegmentationServiceServicer_to_server
+from maskgate.transport.grpc.interceptor import ErrorInterceptor
+from maskgate.transport.grpc.servicer import SegmentationServicer
+
+if TYPE_CHECKING:
+    from maskgate.transport.calls import CallObserver
+    from maskgate.transport.health import Health
+    from maskgate.transport.usecases import UseCases
+
+_SERVICE = segmentation_pb2.DESCRIPTOR.services_by_name["SegmentationService"].full_name
+
+
+@dataclass(frozen=True, slots=True)
+class GrpcBounds:
+    """Limits of the server.
+
+    Attributes:
+        max_message_bytes: Larger messages are refused by gRPC itself, without a reason of ours.
+        max_concurrent_calls: Calls over all connections; further ones are refused with RESOURCE_EXHAUSTED.
+    """
+
+    max_message_bytes: int
+    max_concurrent_calls: int
+
+
+def create_server(
+    usecases: UseCases, *, observer: CallObserver, health_state: Health, bounds: GrpcBounds
+) -> grpc.aio.Server:
+    """Create the server, not yet bound to a port."""
+    server = grpc.aio.server(
+        interceptors=[ErrorInterceptor(observer, service=_SERVICE)],
+        maximum_concurrent_rpcs=bounds.max_concurrent_calls,
+        options=(
+            ("grpc.max_receive_message_length", bounds.max_message_bytes),
+            ("grpc.max_send_message_length", -1),
+            ("grpc.so_reuseport", 0),  # a second gateway on the port is a mistake to be told
+        ),
+    )
+    servicer = SegmentationServicer(usecases)
+    add_SegmentationServiceServicer_to_server(servicer, server)  # type: ignore[no-untyped-call] # generated
+    _add_health(server, health_state)
+    reflection.enable_server_reflection((_SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+    return server
+
+
+def _add_health(server: grpc.aio.Server, state: Health) -> None:
+    servicer = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+
+    async def tell(ready: bool) -> None:  # noqa: FBT001 - the listener's signature
+        serving = health_pb2.HealthCheckResponse
+        for service in ("", _SERVICE):
+            await servicer.set(service, serving.SERVING if ready else serving.NOT_SERVING)
+
+    state.on_change(tell)

@@ -1,0 +1,52 @@
+"""The methods of SegmentationService: convert, call, convert."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from maskgate.domain.image import ImageId
+from maskgate.transport.grpc import converters
+from maskgate.transport.grpc._pb import segmentation_pb2 as pb
+from maskgate.transport.grpc._pb.segmentation_pb2_grpc import SegmentationServiceServicer
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    import grpc
+
+    from maskgate.transport.usecases import UseCases
+
+    _Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class SegmentationServicer(SegmentationServiceServicer):
+    """Raises domain errors; the interceptor turns them into statuses."""
+
+    def __init__(self, usecases: UseCases) -> None:
+        self._usecases = usecases
+
+    async def UploadImage(  # noqa: N802 - the name of the method in the contract
+        self, request: pb.UploadImageRequest, _context: _Context
+    ) -> pb.UploadImageResponse:
+        """Keep an image."""
+        info = await self._usecases.upload_image(request.content)
+        return pb.UploadImageResponse(image=converters.from_image(info))
+
+    async def GetImage(  # noqa: N802
+        self, request: pb.GetImageRequest, _context: _Context
+    ) -> pb.GetImageResponse:
+        """Tell what is known of an image."""
+        info = await self._usecases.get_image(ImageId.parse(request.image_id))
+        return pb.GetImageResponse(image=converters.from_image(info))
+
+    async def Segment(  # noqa: N802
+        self, request: pb.SegmentRequest, _context: _Context
+    ) -> pb.SegmentResponse:
+        """Find the masks that a prompt means."""
+        segmentation = await self._usecases.segment(
+            ImageId.parse(request.image_id),
+            converters.to_prompt(request),
+            multimask=converters.to_multimask(request.multimask),
+            model=request.model,
+        )
+        return await self._usecases.offload(lambda: converters.from_segmentation(segmentation))

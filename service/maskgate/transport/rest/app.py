@@ -1,0 +1,65 @@
+"""The REST app: the twin of the gRPC service, probes, metrics and documentation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from prometheus_client import generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+
+from maskgate.transport.rest import errors
+from maskgate.transport.rest.images import create_router
+from maskgate.transport.rest.schemas import ReadyResponse
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
+    from maskgate.transport.calls import CallObserver
+    from maskgate.transport.health import Health
+    from maskgate.transport.usecases import UseCases
+
+
+def create_app(
+    usecases: UseCases,
+    *,
+    observer: CallObserver,
+    health: Health,
+    registry: CollectorRegistry,
+    max_upload_bytes: int,
+) -> FastAPI:
+    """Create the app; it holds no state of its own."""
+    app = FastAPI(
+        title="maskgate",
+        description="Promptable segmentation: upload an image once, then ask for masks as often as you like.",
+        redoc_url=None,
+    )
+    errors.install(app)
+    app.include_router(create_router(usecases, observer=observer, max_upload_bytes=max_upload_bytes))
+    _add_operations(app, health, registry)
+    return app
+
+
+def _add_operations(app: FastAPI, health: Health, registry: CollectorRegistry) -> None:
+    @app.get("/livez", tags=["operations"], response_class=PlainTextResponse)
+    async def livez() -> str:
+        """Tell that the process answers; asks neither Redis nor Triton."""
+        return "ok"
+
+    @app.get(
+        "/readyz",
+        tags=["operations"],
+        response_model=ReadyResponse,
+        responses={503: {"model": ReadyResponse, "description": "Calls cannot be answered."}},
+    )
+    async def readyz() -> Response:
+        """Tell whether calls can be answered; Redis may be down, then only the cache is smaller."""
+        components = {name: "up" if part.up else "down" for name, part in health.components.items()}
+        body = {"ready": health.ready, "components": components}
+        return JSONResponse(body, status_code=200 if health.ready else 503)
+
+    @app.get("/metrics", tags=["operations"], response_class=PlainTextResponse)
+    async def metrics() -> Response:
+        """Expose the metrics to Prometheus (docs/metrics.md)."""
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_PLAIN_0_0_4)

@@ -1,0 +1,84 @@
+"""Domain errors as HTTP answers."""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from grpc import StatusCode
+from starlette.exceptions import HTTPException
+
+from maskgate.domain.errors import InvalidRequest, MaskgateError
+from maskgate.transport import status
+from maskgate.transport.rest.schemas import ErrorDetail, ErrorResponse
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI, Request
+
+DOCUMENTED: dict[int | str, dict[str, Any]] = {
+    http: {"model": ErrorResponse, "description": code.name}
+    for code, http in status.HTTP_STATUS.items()
+    if code not in (StatusCode.OK, StatusCode.CANCELLED)
+}
+"""The error answers, for OpenAPI."""
+
+
+def install(app: FastAPI) -> None:
+    """Make the app answer with our errors, whoever raises them."""
+
+    @app.exception_handler(MaskgateError)
+    async def _ours(_request: Request, error: MaskgateError) -> JSONResponse:
+        return _answer(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def _invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
+        return _answer(_invalid_request(error))
+
+    @app.exception_handler(HTTPException)
+    async def _starlette(_request: Request, error: HTTPException) -> JSONResponse:
+        name = HTTPStatus(error.status_code).name
+        detail = ErrorDetail(code=error.status_code, status=name, reason=name, message=str(error.detail), metadata={})
+        return _json(detail, dict(error.headers or {}))
+
+    @app.exception_handler(Exception)
+    async def _unknown(_request: Request, _error: Exception) -> JSONResponse:
+        return _json(_internal("INTERNAL"), {})
+
+
+def _answer(error: MaskgateError) -> JSONResponse:
+    code = status.code_of(error)
+    if code is StatusCode.INTERNAL:
+        return _json(_internal(error.reason), {})
+    detail = ErrorDetail(
+        code=status.HTTP_STATUS[code],
+        status=code.name,
+        reason=error.reason,
+        message=error.message,
+        metadata=error.metadata,
+    )
+    retry = {"Retry-After": str(status.RETRY_AFTER_SECONDS)} if code in status.RETRYABLE else {}
+    return _json(detail, retry)
+
+
+def _internal(reason: str) -> ErrorDetail:
+    return ErrorDetail(
+        code=status.HTTP_STATUS[StatusCode.INTERNAL],
+        status=StatusCode.INTERNAL.name,
+        reason=reason,
+        message=status.INTERNAL_MESSAGE,
+        metadata={},
+    )
+
+
+def _invalid_request(error: RequestValidationError) -> InvalidRequest:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"] if part != "body")
+    return InvalidRequest(f"{where or 'body'}: {first['msg']}.", field=where or "body")
+
+
+def _json(detail: ErrorDetail, headers: dict[str, str]) -> JSONResponse:
+    content = json.loads(ErrorResponse(error=detail).model_dump_json())
+    return JSONResponse(content, status_code=detail.code, headers=headers)

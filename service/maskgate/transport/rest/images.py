@@ -1,0 +1,141 @@
+"""The REST twin of SegmentationService: convert, call, convert."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import APIRouter, Header, Path, Request
+from fastapi.responses import Response
+from starlette.datastructures import UploadFile
+
+from maskgate.domain.errors import InvalidImage, InvalidRequest
+from maskgate.domain.image import ImageId
+from maskgate.domain.prompt import Multimask
+from maskgate.transport.rest.errors import DOCUMENTED
+from maskgate.transport.rest.limits import MULTIPART_OVERHEAD_BYTES, limit_body
+from maskgate.transport.rest.schemas import Image, SegmentRequest, SegmentResponse
+
+if TYPE_CHECKING:
+    from maskgate.domain.timing import Timing
+    from maskgate.transport.calls import CallObserver
+    from maskgate.transport.usecases import UseCases
+    from maskgate.usecases.segment import Segmentation
+
+_PROTOCOL = "rest"
+_ImageIdPath = Annotated[str, Path(description="'sha256:' and 64 hexadecimal digits.")]
+_Timeout = Annotated[
+    str | None,
+    Header(alias="Request-Timeout", description="Seconds after which the answer is of no use any more."),
+]
+_Accept = Annotated[
+    str, Header(description="`image/png` answers with the best mask as a PNG, anything else with JSON.")
+]
+
+
+def create_router(usecases: UseCases, *, observer: CallObserver, max_upload_bytes: int) -> APIRouter:
+    """Create the routes under /v1."""
+    router = APIRouter(prefix="/v1", responses=DOCUMENTED, tags=["segmentation"])
+
+    @router.post(
+        "/images",
+        status_code=201,
+        summary="Upload an image",
+        openapi_extra={"requestBody": _UPLOAD_BODY},
+    )
+    async def upload_image(request: Request, response: Response, timeout: _Timeout = None) -> Image:
+        """Keep an image: the file as the body, or as the first file of a form (`curl -F file=@photo.jpg`)."""
+        async with observer.call(_PROTOCOL, "UploadImage", deadline=_seconds(timeout)):
+            info = await usecases.upload_image(await _content(request, max_upload_bytes))
+        response.headers["Location"] = f"/v1/images/{info.image_id}"
+        return Image.of(info)
+
+    @router.api_route("/images/{image_id}", methods=["GET"], summary="Look an image up")
+    @router.head("/images/{image_id}", summary="Ask whether an image is kept")
+    async def get_image(image_id: _ImageIdPath, timeout: _Timeout = None) -> Image:
+        """Tell what is known of an image; 404 where it is not kept."""
+        async with observer.call(_PROTOCOL, "GetImage", deadline=_seconds(timeout)):
+            return Image.of(await usecases.get_image(ImageId.parse(image_id)))
+
+    @router.post(
+        "/images/{image_id}:segment",
+        summary="Find the masks that a prompt means",
+        response_model=SegmentResponse,
+        responses={200: {"content": {"image/png": {}}, "description": "Masks, or the best one as PNG."}},
+    )
+    async def segment(
+        image_id: _ImageIdPath,
+        body: SegmentRequest,
+        accept: _Accept = "application/json",
+        timeout: _Timeout = None,
+    ) -> Response:
+        """Segment an image by points, by a box, or both."""
+        async with observer.call(_PROTOCOL, "Segment", deadline=_seconds(timeout)):
+            segmentation = await usecases.segment(
+                ImageId.parse(image_id),
+                body.to_prompt(),
+                multimask=Multimask(body.multimask),
+                model=body.model,
+            )
+            if "image/png" in accept:
+                return await usecases.offload(lambda: _png(segmentation, usecases))
+            return await usecases.offload(lambda: _json(segmentation))
+
+    return router
+
+
+_FILE = {"type": "string", "format": "binary"}
+_UPLOAD_BODY = {
+    "required": True,
+    "content": {
+        "application/octet-stream": {"schema": _FILE},
+        "image/*": {"schema": _FILE},
+        "multipart/form-data": {"schema": {"type": "object", "properties": {"file": _FILE}, "required": ["file"]}},
+    },
+}
+
+
+async def _content(request: Request, max_bytes: int) -> bytes:
+    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+        limit_body(request, max_bytes=max_bytes)
+        return await request.body()
+    limit_body(request, max_bytes=max_bytes + MULTIPART_OVERHEAD_BYTES)
+    async with request.form() as form:
+        for _, part in form.multi_items():
+            if isinstance(part, UploadFile):
+                return await part.read()
+    raise InvalidImage("The form holds no file.")
+
+
+def _seconds(timeout: str | None) -> float | None:
+    if timeout is None:
+        return None
+    try:
+        seconds = float(timeout)
+    except ValueError:
+        seconds = math.nan
+    if not seconds > 0:
+        raise InvalidRequest("Request-Timeout is a number of seconds above 0.", field="Request-Timeout")
+    return seconds
+
+
+def _json(segmentation: Segmentation) -> Response:
+    body = SegmentResponse.of(segmentation).model_dump_json()
+    return Response(body, media_type="application/json", headers=_headers(segmentation))
+
+
+def _png(segmentation: Segmentation, usecases: UseCases) -> Response:
+    best = segmentation.masks[0]
+    headers = _headers(segmentation) | {"X-Predicted-IoU": f"{best.predicted_iou:.4f}"}
+    return Response(usecases.mask_encoder.png(best.pixels), media_type="image/png", headers=headers)
+
+
+def _headers(segmentation: Segmentation) -> dict[str, str]:
+    return {"Vary": "Accept", "Server-Timing": _server_timing(segmentation.timing)}
+
+
+def _server_timing(timing: Timing) -> str:
+    """Write the timing as browsers show it (W3C Server Timing)."""
+    spans = {"queue": timing.queue, "encode": timing.encode, "decode": timing.decode, "total": timing.total}
+    parts = [f"{name};dur={seconds * 1e3:.2f}" for name, seconds in spans.items()]
+    return ", ".join([f'cache;desc="{timing.cache_tier.value}"', *parts])

@@ -1,0 +1,65 @@
+"""The one table from domain errors to statuses: gRPC's code is looked up, HTTP's follows from it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from grpc import StatusCode
+
+from maskgate.domain.errors import (
+    DeadlineExceeded,
+    InferenceFailed,
+    InvalidRequest,
+    MaskgateError,
+    NotFound,
+    Overloaded,
+    Unavailable,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DOMAIN = "maskgate"
+"""The `domain` of google.rpc.ErrorInfo."""
+
+INTERNAL_MESSAGE = "The service failed; its log says why."
+"""What a client is told of an error that is ours: nothing of the inside."""
+
+CODES: Mapping[type[MaskgateError], StatusCode] = {
+    InvalidRequest: StatusCode.INVALID_ARGUMENT,
+    NotFound: StatusCode.NOT_FOUND,
+    Overloaded: StatusCode.RESOURCE_EXHAUSTED,
+    Unavailable: StatusCode.UNAVAILABLE,
+    DeadlineExceeded: StatusCode.DEADLINE_EXCEEDED,
+    InferenceFailed: StatusCode.INTERNAL,
+}
+"""One line for each branch of the tree; a leaf has the code of its branch."""
+
+HTTP_STATUS: Mapping[StatusCode, int] = {
+    StatusCode.OK: 200,
+    StatusCode.INVALID_ARGUMENT: 400,
+    StatusCode.NOT_FOUND: 404,
+    StatusCode.RESOURCE_EXHAUSTED: 429,
+    StatusCode.CANCELLED: 499,
+    StatusCode.INTERNAL: 500,
+    StatusCode.UNAVAILABLE: 503,
+    StatusCode.DEADLINE_EXCEEDED: 504,
+}
+"""The mapping of google/rpc/code.proto, for the codes that we use."""
+
+RETRY_AFTER_SECONDS = 1
+"""What a client is told to wait after RESOURCE_EXHAUSTED and UNAVAILABLE."""
+
+RETRYABLE = frozenset({StatusCode.RESOURCE_EXHAUSTED, StatusCode.UNAVAILABLE})
+
+
+def code_of(error: MaskgateError) -> StatusCode:
+    """Return the canonical code of an error: that of its nearest ancestor in the table.
+
+    Raises:
+        LookupError: The table has a hole.
+    """
+    for ancestor in type(error).__mro__:
+        if ancestor in CODES:
+            return CODES[ancestor]
+    raise LookupError(type(error).__name__)

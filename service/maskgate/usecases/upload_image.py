@@ -1,0 +1,38 @@
+"""Keep an image, so that it can be segmented by its identifier."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from maskgate.domain.image import ImageId
+
+if TYPE_CHECKING:
+    from maskgate.domain.image import ImageInfo, ImageLimits
+    from maskgate.ports import ImageDecoder, ImageStore, Offload
+
+
+class UploadImage:
+    """Hash first: what is kept already is neither decoded nor stored again."""
+
+    def __init__(self, *, store: ImageStore, decoder: ImageDecoder, limits: ImageLimits, offload: Offload) -> None:
+        self._store = store
+        self._decoder = decoder
+        self._limits = limits
+        self._offload = offload
+
+    async def __call__(self, content: bytes) -> ImageInfo:
+        """Keep the bytes of an image file and say what they hold.
+
+        Raises:
+            InvalidImage: They are no image that can be read.
+            ImageTooLarge: They are over the limits.
+            StoreUnavailable: They could not be kept.
+        """
+        self._limits.check_bytes(len(content))
+        image_id = await self._offload(lambda: ImageId.of(content))
+        known = await self._store.info(image_id)
+        if known is not None:
+            return known
+        info = await self._decoder.inspect(image_id, content)
+        await self._store.put(info, content)
+        return info
