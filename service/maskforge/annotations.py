@@ -5,6 +5,7 @@ do not count. Masks are compressed COCO run lengths.
 """
 
 import json
+import warnings
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -83,4 +84,7 @@ def _photo(folder: Path, entry: Mapping[str, Any], annotations: list[Annotation]
 
 
 def _decode(encoded: Mapping[str, Any]) -> BoolMask:
-    return run_lengths.decode(encoded).astype(np.bool_)
+    with warnings.catch_warnings():
+        # pycocotools 2.0.11 calls NumPy as before NumPy 2.
+        warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
+        return run_lengths.decode(encoded).astype(np.bool_)

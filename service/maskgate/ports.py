@@ -1,4 +1,7 @@
-"""What the use cases need of the outside world. The comments are the contract; tests/contract/ runs them on every adapter."""
+"""What the use cases need of the outside world.
+
+The comments are the contract; tests/contract/ holds every adapter to it.
+"""
 
 from __future__ import annotations
 

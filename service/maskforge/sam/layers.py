@@ -5,7 +5,6 @@ from itertools import pairwise
 from torch import Tensor, nn
 from torch.nn import functional
 
-
 MAP_NORM_EPSILON = 1e-6
 
 

@@ -46,7 +46,7 @@ class _Numbers(click.ParamType[tuple[float, ...]]):
 @click.option("--single", is_flag=True, help="The model's single-mask output, also for an ambiguous prompt.")
 @click.option("--model", default="", help="Model; empty means the server's default.")
 @click.option("--address", default="127.0.0.1:50051", help="host:port of the gateway's gRPC endpoint.")
-def segment(  # noqa: D417 - click shows the options
+def segment(
     *,
     photo: Path,
     points: tuple[tuple[float, float], ...],

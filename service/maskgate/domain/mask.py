@@ -1,8 +1,9 @@
 """Masks: from a decoder's low-resolution logits to pixels of the original image.
 
 The reference's way (segment_anything/modeling/sam.py, postprocess_masks) is bilinear from M to S, cut off the padding,
-bilinear to the original size, threshold at 0. Each step is linear and separable, so all of it is `rows @ logits @ columns.T`
-with two sparse matrices of at most four taps a row. Only the part of the image that positive logits can reach is computed.
+bilinear to the original size, threshold at 0. Each step is linear and separable, so all of it together is
+`rows @ logits @ columns.T` with two sparse matrices of at most four taps a row. Only the part of the image that
+positive logits can reach is computed.
 """
 
 from __future__ import annotations

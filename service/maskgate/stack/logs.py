@@ -38,7 +38,7 @@ class LogFollower:
         """Yields lines not seen before, each with its component's name in front."""
         for path in sorted(self._directory.glob(f"*{SUFFIX}")):
             for line in self._new_lines_of(path):
-                yield f"{path.stem:<8}| {line}"
+                yield f"{path.stem:<9}| {line}"
 
     def _new_lines_of(self, path: Path) -> list[str]:
         with path.open("rb") as file:

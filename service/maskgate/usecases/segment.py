@@ -13,7 +13,6 @@ from maskgate.domain.timing import Timing
 
 if TYPE_CHECKING:
     from maskgate.domain.image import ImageId
-    from maskgate.domain.model import ModelSpec
     from maskgate.domain.prompt import Prompt
     from maskgate.ports import DecodedMasks, InferenceBackend, Offload
     from maskgate.usecases.admission import Admission

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from maskgate.domain.errors import StoreUnavailable
 from maskgate.domain.image import ImageId
 
 if TYPE_CHECKING:
@@ -30,9 +31,15 @@ class UploadImage:
         """
         self._limits.check_bytes(len(content))
         image_id = await self._offload(lambda: ImageId.of(content))
-        known = await self._store.info(image_id)
+        known = await self._known(image_id)
         if known is not None:
             return known
         info = await self._decoder.inspect(image_id, content)
         await self._store.put(info, content)
         return info
+
+    async def _known(self, image_id: ImageId) -> ImageInfo | None:
+        try:
+            return await self._store.info(image_id)
+        except StoreUnavailable:
+            return None  # whoever cannot tell may still be able to keep it

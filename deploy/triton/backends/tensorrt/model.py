@@ -34,36 +34,15 @@ class TritonPythonModel:
         """Compiles `<model>/<version>/model.onnx` for this CPU."""
         config = json.loads(args["model_config"])
         onnx = Path(args["model_repository"]) / args["model_version"] / "model.onnx"
-        self._network = Network(onnx, config)
-        self._batches = int(config["max_batch_size"]) > 0
+        self._executor = Executor(OnnxNetwork(onnx, config), batched=int(config["max_batch_size"]) > 0)
 
     def execute(self, requests: Sequence[Request]) -> list[pb_utils.InferenceResponse]:
-        """Answers requests that arrived together with one inference: one response each, in their order."""
-        responses: list[pb_utils.InferenceResponse] = [None] * len(requests)
-        calls: list[Call] = []
-        for position, request in enumerate(requests):
-            try:
-                calls.append(read_call(position, request, self._network.inputs, batched=self._batches))
-            except InvalidCall as error:
-                responses[position] = _refusal(error, pb_utils.TritonError.INVALID_ARG)
-        for alike in _group(calls):
-            for call, response in zip(alike, self._answer(alike), strict=True):
-                responses[call.position] = response
-        return responses
+        """Answers requests that arrived together: one response each, in their order."""
+        return self._executor.answer(requests)
 
     def finalize(self) -> None:
         """Gives the compiled model's memory back."""
-        del self._network
-
-    def _answer(self, calls: Sequence[Call]) -> list[pb_utils.InferenceResponse]:
-        """Runs the calls as one; if that fails, each alone, so that only those at fault get the error."""
-        try:
-            outputs = self._network.infer(_concatenated(calls), wanted={n for c in calls for n in c.wanted})
-        except Exception as error:  # noqa: BLE001 - the outermost handler: whatever went wrong is the response
-            if len(calls) == 1:
-                return [_refusal(error, pb_utils.TritonError.INTERNAL)]
-            return [response for call in calls for response in self._answer([call])]
-        return _responses(calls, outputs)
+        del self._executor
 
 
 class Request(Protocol):
@@ -71,6 +50,81 @@ class Request(Protocol):
 
     def requested_output_names(self) -> Sequence[str]:
         """The outputs that the client asks for, all of them if it named none."""
+
+
+class Network(Protocol):
+    """A function from arrays to arrays, by name."""
+
+    @property
+    def input_names(self) -> Sequence[str]:
+        """The inputs, all of which it needs."""
+
+    def infer(self, inputs: Mapping[str, Array], *, wanted: Iterable[str]) -> dict[str, Array]:
+        """Computes the wanted outputs; they stay as they are when it is called again."""
+
+
+class Executor:
+    """Turns the requests of one execution into one inference, and its outputs into their responses."""
+
+    def __init__(self, network: Network, *, batched: bool) -> None:
+        """Without `batched` the tensors have no batch dimension, and every request is an inference of its own."""
+        self._network = network
+        self._batched = batched
+
+    def answer(self, requests: Sequence[Request]) -> list[pb_utils.InferenceResponse]:
+        """One response for each request, in their order; a request that is at fault is the only one to get an error."""
+        responses: list[pb_utils.InferenceResponse] = [None] * len(requests)
+        calls: list[Call] = []
+        for position, request in enumerate(requests):
+            try:
+                calls.append(read_call(position, request, self._network.input_names, batched=self._batched))
+            except InvalidCall as error:
+                responses[position] = _refusal(error, pb_utils.TritonError.INVALID_ARG)
+        for alike in _group(calls):
+            for call, response in zip(alike, self._infer(alike), strict=True):
+                responses[call.position] = response
+        return responses
+
+    def _infer(self, calls: Sequence[Call]) -> list[pb_utils.InferenceResponse]:
+        """Runs the calls as one; if that fails, each alone."""
+        try:
+            outputs = self._network.infer(_concatenated(calls), wanted={name for call in calls for name in call.wanted})
+        except Exception as error:  # noqa: BLE001 - the outermost handler: whatever went wrong is the response
+            if len(calls) == 1:
+                return [_refusal(error, pb_utils.TritonError.INTERNAL)]
+            return [response for call in calls for response in self._infer([call])]
+        return _responses(calls, outputs)
+
+
+class OnnxNetwork:
+    """An ONNX graph compiled by OpenVINO, with the tensors that the model's configuration promises."""
+
+    def __init__(self, onnx: Path, config: Mapping[str, Any]) -> None:
+        """Compiles the graph and checks that it has every tensor that `config` names."""
+        core = openvino.Core()
+        self._compiled = core.compile_model(core.read_model(onnx), "CPU", properties(core, config))
+        self._inputs = _ports(self._compiled.inputs, config["input"], of=onnx)
+        self._outputs = _ports(self._compiled.outputs, config["output"], of=onnx)
+        self._dtypes = {o["name"]: pb_utils.triton_string_to_numpy(o["data_type"]) for o in config["output"]}
+
+    @property
+    def input_names(self) -> Sequence[str]:
+        """The inputs of the model's configuration."""
+        return tuple(self._inputs)
+
+    def infer(self, inputs: Mapping[str, Array], *, wanted: Iterable[str]) -> dict[str, Array]:
+        """Returns the wanted outputs, in the dtypes of the model's configuration.
+
+        Each inference has a request of its own: making one takes 10 microseconds (measured), and its outputs belong
+        to nobody else, so that responses can be views of them instead of copies.
+        """
+        request = self._compiled.create_infer_request()
+        request.infer({name: self._typed(name, array) for name, array in inputs.items()}, share_inputs=True)
+        outputs = {name: request.get_tensor(self._outputs[name]).data for name in wanted}
+        return {name: array.astype(self._dtypes[name], copy=False) for name, array in outputs.items()}
+
+    def _typed(self, name: str, array: Array) -> Array:
+        return array.astype(self._inputs[name].element_type.to_dtype(), copy=False)
 
 
 class InvalidCall(ValueError):
@@ -85,7 +139,7 @@ class Call:
     inputs: dict[str, Array]
     wanted: frozenset[str]
     rows: int | None
-    """None where the model has no batch dimension: such a call is always an inference of its own."""
+    """None where the model has no batch dimension."""
 
     @property
     def signature(self) -> tuple[object, ...]:
@@ -93,33 +147,6 @@ class Call:
         if self.rows is None:
             return (self.position,)
         return tuple(array.shape[1:] for array in self.inputs.values())
-
-
-class Network:
-    """The compiled ONNX graph, with the tensors that the model's configuration promises."""
-
-    def __init__(self, onnx: Path, config: Mapping[str, Any]) -> None:
-        """Compiles the graph and checks that it has every tensor that `config` names."""
-        core = openvino.Core()
-        self._compiled = core.compile_model(core.read_model(onnx), "CPU", properties(core, config))
-        self.inputs = _ports(self._compiled.inputs, config["input"], of=onnx)
-        self._outputs = _ports(self._compiled.outputs, config["output"], of=onnx)
-        self._dtypes = {o["name"]: pb_utils.triton_string_to_numpy(o["data_type"]) for o in config["output"]}
-
-    def infer(self, inputs: Mapping[str, Array], *, wanted: Iterable[str]) -> dict[str, Array]:
-        """Returns the wanted outputs, in the dtypes of the model's configuration.
-
-        Each inference has a request of its own: making one takes 10 microseconds (measured), and its outputs belong
-        to nobody else, so that responses can be views of them instead of copies.
-        """
-        request = self._compiled.create_infer_request()
-        request.infer({name: self._typed(name, array) for name, array in inputs.items()}, share_inputs=True)
-        return {
-            name: request.get_tensor(self._outputs[name]).data.astype(self._dtypes[name], copy=False) for name in wanted
-        }
-
-    def _typed(self, name: str, array: Array) -> Array:
-        return array.astype(self.inputs[name].element_type.to_dtype(), copy=False)
 
 
 def properties(core: openvino.Core, config: Mapping[str, Any]) -> dict[str, Any]:

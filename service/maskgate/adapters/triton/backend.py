@@ -133,7 +133,7 @@ class TritonBackend:
             logits, ious = reply.array("best_mask")[0], reply.array("best_iou")[0]
         return DecodedMasks(logits.astype(np.float16, copy=False), ious.astype(np.float32, copy=False))
 
-    async def _call(self, spec: ModelSpec, request: bytes, *, timeout: float) -> Reply:  # noqa: ASYNC109 - gRPC's own
+    async def _call(self, spec: ModelSpec, request: bytes, *, timeout: float) -> Reply:
         try:
             with translated(spec.name):
                 return Reply.parse(await self._infer(request, timeout=timeout))

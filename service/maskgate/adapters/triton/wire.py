@@ -1,8 +1,8 @@
 """Triton's messages on the path of a click, put together from bytes.
 
 Building a ModelInferRequest with protobuf copies a 2 MiB embedding twice. A request is therefore a header, serialised
-once per kind of call, followed by the raw tensors as they lie in memory: field 7 (`raw_input_contents`, length-delimited)
-of KServe's grpc_predict_v2.proto. Protobuf allows the fields of a message in any order, and repeated ones keep theirs.
+once per kind of call, followed by the raw tensors as they lie in memory: field 7 of KServe's grpc_predict_v2.proto,
+`raw_input_contents`. Protobuf allows the fields of a message in any order, and repeated ones keep theirs.
 """
 
 from __future__ import annotations

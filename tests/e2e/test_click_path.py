@@ -1,0 +1,156 @@
+"""What a newcomer sees: real photos, real masks, over both protocols, through the real stack."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from PIL import Image
+from pycocotools import mask as coco
+from tests.e2e import photos
+
+from maskgate.domain.image import ImageId
+from maskgate.domain.prompt import Multimask, Point, Prompt
+from maskgate.domain.timing import CacheTier
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import httpx
+
+    from maskgate.client import Client
+    from maskgate.stack import EmbeddedStack
+
+
+@pytest.mark.parametrize("name", ["vase", "bus", "pizza"])
+def test_box_finds_the_object(client: Client, name: str) -> None:
+    """A box around an object gives a mask that agrees with what people drew."""
+    truth = photos.truth(name)
+
+    answer = client.segment(client.upload(photos.fresh(name)), Prompt(box=truth.box))
+
+    assert truth.iou(answer.masks[0].pixels) > 0.8
+
+
+def test_embedding_is_found_nearer_each_time(stack: EmbeddedStack, client: Client) -> None:
+    """The first prompt encodes, the next finds the embedding in memory, one after a gateway restart in Valkey."""
+    image_id = client.upload(photos.fresh("vase"))
+    prompt = Prompt((Point(258, 225),))
+    first, second = (client.segment(image_id, prompt) for _ in range(2))
+    stack.restart("gateway")
+    third = client.segment(image_id, prompt)
+
+    assert [CacheTier.MISS, CacheTier.L1, CacheTier.L2] == [
+        answer.timing.cache_tier for answer in (first, second, third)
+    ]
+    assert first.timing.encode > 0
+    assert second.timing.encode == third.timing.encode == 0
+    assert first.masks == second.masks == third.masks
+
+
+def test_protocols_agree(client: Client, rest: httpx.Client) -> None:
+    """REST answers with the very masks of gRPC, and pycocotools reads them."""
+    content = photos.fresh("bus")
+    image_id = client.upload(content)
+    prompt = Prompt((Point(280, 170), Point(20, 20, 0)))
+    over_grpc = client.segment(image_id, prompt, multimask=Multimask.ALL)
+    uploaded = rest.post("/v1/images", content=content)
+    over_rest = rest.post(
+        f"/v1/images/{image_id}:segment",
+        json={
+            "points": [{"x": 280, "y": 170}, {"x": 20, "y": 20, "label": 0}],
+            "multimask": "all",
+        },
+    ).json()
+
+    assert uploaded.status_code == 201
+    assert uploaded.json()["image_id"] == str(image_id)
+    assert len(over_rest["masks"]) == 3
+    assert [mask.rle.counts for mask in over_grpc.masks] == [mask["rle"]["counts"] for mask in over_rest["masks"]]
+    assert np.array_equal(over_grpc.masks[0].pixels, coco.decode(over_rest["masks"][0]["rle"]) > 0)
+
+
+def test_predicted_iou_orders_the_masks(client: Client) -> None:
+    """All masks come with the highest predicted IoU first."""
+    image_id = client.upload(photos.fresh("pizza"))
+    answer = client.segment(image_id, Prompt((Point(230, 190),)), multimask=Multimask.ALL)
+    ious = [mask.predicted_iou for mask in answer.masks]
+
+    assert sorted(ious, reverse=True) == ious
+
+
+def test_png_is_the_best_mask(rest: httpx.Client) -> None:
+    """`Accept: image/png` answers with the best mask at the size of the photo."""
+    content = photos.fresh("vase")
+    rest.post("/v1/images", files={"file": ("vase.jpg", content, "image/jpeg")}).raise_for_status()
+    url = f"/v1/images/{ImageId.of(content)}:segment"
+    body = {"points": [{"x": 258, "y": 225}]}
+    as_json = rest.post(url, json=body).json()["masks"][0]
+    as_png = rest.post(url, json=body, headers={"Accept": "image/png"})
+    with Image.open(io.BytesIO(as_png.content)) as image:
+        pixels = np.asarray(image)
+
+    assert as_png.headers["content-type"] == "image/png"
+    assert np.array_equal(coco.decode(as_json["rle"]) * 255, pixels)
+
+
+def test_exif_rotated_photo_is_segmented_as_it_is_shown(client: Client) -> None:
+    """A photo that is stored lying and shown upright takes coordinates of the upright one."""
+    truth = photos.truth("vase")
+    with Image.open(photos.FOLDER / "vase.jpg") as photo:
+        lying = photo.transpose(Image.Transpose.ROTATE_90)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # rotate by 270 degrees counter-clockwise to show
+    buffer = io.BytesIO()
+    lying.save(buffer, "JPEG", quality=95, exif=exif)
+
+    answer = client.segment(client.upload(buffer.getvalue()), Prompt(box=truth.box))
+
+    assert truth.pixels.shape == answer.masks[0].pixels.shape
+    assert truth.iou(answer.masks[0].pixels) > 0.8
+
+
+def test_command_line_writes_a_mask(stack: EmbeddedStack, tmp_path: Path) -> None:
+    """`maskgate segment` writes the mask of a photo as a PNG, and draws it."""
+    output, overlay = tmp_path / "mask.png", tmp_path / "overlay.png"
+    finished = _maskgate(
+        "segment",
+        *("docs/photos/vase.jpg", "--point", "258,225", "--box", "188,120,330,282"),
+        *("-o", str(output), "--overlay", str(overlay), "--address", str(stack.endpoints.grpc)),
+    )
+
+    assert finished.returncode == 0, finished.stderr
+    with Image.open(output) as mask, Image.open(overlay) as drawn:
+        assert (512, 342) == mask.size == drawn.size
+        assert photos.truth("vase").iou(np.asarray(mask) > 0) > 0.7
+
+
+def test_command_line_explains_itself() -> None:
+    """`maskgate segment` with nobody to ask says so in one line."""
+    finished = _maskgate("segment", "docs/photos/vase.jpg", "--point", "1,1", "--address", "127.0.0.1:1")
+
+    assert finished.returncode == 1
+    assert "Error: no gateway answers at 127.0.0.1:1; start one with `maskgate up`" == finished.stderr.strip()
+
+
+def test_demo_shows_each_tier(tmp_path: Path) -> None:
+    """`maskgate demo` runs a stack of its own, shows miss, L1 and L2, draws pictures, and ends well."""
+    finished = _maskgate("demo", "--output", str(tmp_path))
+    rows = json.loads((tmp_path / "demo.json").read_text())
+
+    assert finished.returncode == 0, finished.stderr
+    assert ["miss", "l1", "l1", "l2", "l1"] == [row["cache_tier"] for row in rows]
+    assert {"gRPC", "REST"} == {row["protocol"] for row in rows}
+    assert len(rows) == len(list(tmp_path.glob("*.png")))
+    assert all(row["request"] in finished.stdout for row in rows)
+
+
+def _maskgate(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "maskgate", *arguments], capture_output=True, text=True, timeout=120, check=False
+    )

@@ -1,0 +1,39 @@
+import numpy as np
+
+from maskforge.clicks import centre_click, noisy_box, random_click, tight_box
+
+
+def test_the_click_is_farthest_from_the_outside() -> None:
+    """The click lies in the thick part of a mask, as (x, y)."""
+    mask = np.zeros((20, 30), np.bool_)
+    mask[4:13, 2:11] = True
+    mask[8, 11:28] = True
+    assert centre_click(mask) == (6, 8)
+
+
+def test_the_image_edge_counts_as_outside() -> None:
+    """A mask that fills the image is clicked in its middle."""
+    assert centre_click(np.ones((9, 9), np.bool_)) == (4, 4)
+
+
+def test_a_random_click_lies_on_the_mask() -> None:
+    """The only pixel of a mask is the only one that can be drawn, as (x, y)."""
+    mask = np.zeros((5, 7), np.bool_)
+    mask[1, 6] = True
+    assert random_click(mask, np.random.default_rng(0)) == (6, 1)
+
+
+def test_a_box_ends_after_the_last_pixel() -> None:
+    """Far edges are exclusive."""
+    mask = np.zeros((10, 10), np.bool_)
+    mask[2:4, 3:8] = True
+    np.testing.assert_array_equal(np.array([3, 2, 8, 4], np.float32), tight_box(mask))
+
+
+def test_noise_moves_a_box_within_the_image() -> None:
+    """A noisy box stays in the image, and within 30 % of the box's size of its edges."""
+    mask = np.ones((10, 20), np.bool_)
+    boxes = [noisy_box(mask, 5.0, np.random.default_rng(seed)) for seed in range(20)]
+    assert np.all(np.array(boxes) >= 0)
+    assert np.all(np.array(boxes) <= [6, 3, 20, 10])
+    assert len({box.tobytes() for box in boxes}) > 1

@@ -1,0 +1,126 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from maskforge.annotations import Photo
+from maskforge.checkpoints import load_weights, save_weights, weights_digest
+from maskforge.lite0.encoder import valid_area
+from maskforge.lite0.trunk import EfficientNetLite0
+from maskforge.sam.model import Prompts
+from maskforge.training.examples import Crop, ExampleConfig, draw_crop, first_prompt
+from maskforge.training.loop import Phase, TrainingConfig
+from maskforge.training.rounds import RoundConfig, draw_pixel, second_round
+
+
+def test_the_curriculum_follows_the_budget() -> None:
+    """A phase lasts until its share is spent, the last one to the end."""
+    first, last = Phase(0.5, 64, 2, 2), Phase(1.0, 128, 1, 2)
+    config = TrainingConfig(1, phases=(first, last))
+    assert [config.phase(progress) for progress in (0, 0.49, 0.5, 1.0)] == [first, first, last, last]
+
+
+def test_the_rate_warms_up_and_falls_to_zero() -> None:
+    """The rate rises linearly, then follows a cosine."""
+    config = TrainingConfig(1, warm_up_steps=10)
+    rates = [config.rate(0, 0.0), config.rate(9, 0.0), config.rate(100, 0.5), config.rate(900, 1.0)]
+    assert rates == pytest.approx([0.1, 1.0, 0.5, 0.0])
+
+
+def test_a_crop_lies_within_the_photo() -> None:
+    """No crop is larger than the frame, nor does it leave the photo."""
+    photo, config = Photo(Path(), 60, 40, "made up", ()), ExampleConfig(32, 1)
+    for seed in range(50):
+        crop = draw_crop(photo, config, np.random.default_rng(seed))
+        left, top, right, bottom = crop.box
+        assert 0 <= left < right <= 60
+        assert 0 <= top < bottom <= 40
+        assert max(crop.size) <= 32
+
+
+def test_a_crop_mirrors_photo_and_mask_alike() -> None:
+    """The mask stays on its object."""
+    pixels = np.arange(6, dtype=np.uint8).reshape(2, 3)
+    crop = Crop((1, 0, 3, 2), (2, 2), mirrored=True)
+    cut = crop.cut(Image.fromarray(pixels), Image.Resampling.NEAREST)
+    np.testing.assert_array_equal([[2, 1], [5, 4]], cut)
+    np.testing.assert_array_equal([[False, True], [False, False]], crop.cut_mask(pixels == 1))
+
+
+def test_the_first_prompt_is_a_box_or_a_padded_click() -> None:
+    """A click has SAM's pad point beside it, a box has not."""
+    mask = np.zeros((9, 9), np.bool_)
+    mask[4, 4] = True
+    rng = np.random.default_rng(0)
+    _, labels = first_prompt(mask, ExampleConfig(9, 1, box_share=1), rng)
+    np.testing.assert_array_equal([2, 3], labels)
+    coords, labels = first_prompt(mask, ExampleConfig(9, 1, box_share=0), rng)
+    np.testing.assert_array_equal([1, -1], labels)
+    np.testing.assert_array_equal([(4, 4), (0, 0)], coords)
+
+
+def test_the_correction_clicks_a_wrong_pixel() -> None:
+    """The only missing pixel is clicked as foreground, at its centre in the frame."""
+    mask = torch.zeros(1, 1, 4, 4, dtype=torch.bool)
+    mask[0, 0, 2, 1] = True
+    first = Prompts(
+        torch.zeros(1, 1, 3, 2), torch.tensor([[[1.0, -1.0, -2.0]]]), torch.zeros(1, 1, 4, 4), torch.zeros(1, 1)
+    )
+    logits = torch.full((1, 1, 4, 4), -99.0)
+    counted = torch.ones_like(mask)
+    config = RoundConfig(feedback_share=1)
+    prompts = second_round(first, logits, mask, counted, pitch=4, config=config)
+    torch.testing.assert_close(torch.tensor([[[1.0, -1.0, 1.0]]]), prompts.point_labels)
+    torch.testing.assert_close(torch.tensor([5.5, 9.5]), prompts.point_coords[0, 0, 2])
+    torch.testing.assert_close(torch.full((1, 1, 4, 4), -32.0), prompts.mask_input)
+    torch.testing.assert_close(torch.ones(1, 1), prompts.has_mask_input)
+
+
+def test_a_pixel_is_drawn_from_the_mask() -> None:
+    """Each mask yields its own set pixel, as an index into its rows."""
+    mask = torch.zeros(1, 2, 3, 3, dtype=torch.bool)
+    mask[0, 0, 1, 2] = mask[0, 1, 2, 0] = True
+    torch.testing.assert_close(torch.tensor([[[5], [6]]]), draw_pixel(mask))
+
+
+def test_weights_survive_as_half(tmp_path: Path) -> None:
+    """Parameters and buffers come back rounded to fp16, and the digest is the file's."""
+    torch.manual_seed(0)
+    saved, loaded = (nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2)) for _ in range(2))
+    save_weights(saved, tmp_path / "w.safetensors")
+    load_weights(loaded, tmp_path / "w.safetensors")
+    for name, tensor in saved.state_dict().items():
+        torch.testing.assert_close(tensor.half().to(tensor.dtype), loaded.state_dict()[name])
+    assert weights_digest(tmp_path / "w.safetensors").startswith("sha256:")
+
+
+def test_weights_of_another_model_are_refused(tmp_path: Path) -> None:
+    """A name that is missing is an error."""
+    save_weights(nn.Linear(3, 2, bias=False), tmp_path / "w.safetensors")
+    with pytest.raises(RuntimeError, match="bias"):
+        load_weights(nn.Linear(3, 2), tmp_path / "w.safetensors")
+
+
+def test_padding_is_not_valid() -> None:
+    """Rows beyond the height and columns beyond the width are 0."""
+    area = valid_area(torch.tensor([[1, 3], [2, 2]], dtype=torch.int32), 3)
+    torch.testing.assert_close(torch.tensor([[1.0, 1, 1], [0, 0, 0], [0, 0, 0]]), area[0, 0])
+    torch.testing.assert_close(torch.tensor([[1.0, 1, 0], [1, 1, 0], [0, 0, 0]]), area[1, 0])
+
+
+def test_the_trunk_has_strides_8_16_and_32() -> None:
+    """The trunk's outputs have the channels and strides that the neck expects."""
+    with torch.inference_mode():
+        shapes = [tuple(feature.shape) for feature in EfficientNetLite0().eval()(torch.zeros(1, 3, 64, 64))]
+    assert shapes == [(1, 40, 8, 8), (1, 112, 4, 4), (1, 320, 2, 2)]
+
+
+def test_training_leaves_batch_norm_alone() -> None:
+    """The trunk's batch norm keeps its stored statistics in training mode."""
+    trunk = EfficientNetLite0().train()
+    norms = [module for module in trunk.modules() if isinstance(module, nn.BatchNorm2d)]
+    assert trunk.training
+    assert not any(norm.training for norm in norms)

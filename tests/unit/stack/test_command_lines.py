@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from maskgate.stack.config import StackConfig
+from maskgate.stack.errors import CannotStart
+from maskgate.stack.gateway import gateway_command
+from maskgate.stack.plan import create_endpoints
+from maskgate.stack.triton import TritonSettings, triton_command, triton_models
+from maskgate.stack.valkey import valkey_command, valkey_component
+
+RUN = Path("/tmp/run")
+TRITON = TritonSettings(
+    models=("lite0_encoder", "lite0_decoder"),
+    model_repository=Path("models"),
+    backends=RUN / "backends",
+    grpc_port=8001,
+    metrics_port=8002,
+    shared_memory_prefix="maskgate-x",
+    gpu=False,
+)
+
+
+def test_valkey_is_a_bounded_cache_behind_a_unix_socket() -> None:
+    """Valkey has no TCP port, writes nothing to disk and evicts the least used keys."""
+    command = valkey_command("valkey-server", socket=RUN / "valkey.sock", memory="64mb")
+
+    options = dict(zip(command[1::2], command[2::2], strict=True))
+    assert {
+        "--port": "0",
+        "--unixsocket": "/tmp/run/valkey.sock",
+        "--save": "",
+        "--appendonly": "no",
+        "--maxmemory": "64mb",
+        "--maxmemory-policy": "allkeys-lfu",
+    }.items() <= options.items()
+
+
+def test_a_run_directory_with_too_long_a_name() -> None:
+    """A path that no unix socket can have is refused before Valkey starts."""
+    with pytest.raises(CannotStart, match="set TMPDIR to a shorter one"):
+        valkey_component(Path("/tmp") / ("x" * 100), memory="64mb")
+
+
+def test_each_model_is_three_triton_models() -> None:
+    """A model name stands for an encoder and two decoders."""
+    assert ("a_encoder", "a_decoder", "a_decoder_multi", "b_encoder", "b_decoder", "b_decoder_multi") == triton_models(
+        ["a", "b"]
+    )
+
+
+def test_triton_loads_the_wanted_models_only() -> None:
+    """Models are loaded by name, and their configurations stay as they are written."""
+    command = triton_command(Path("tritonserver"), TRITON)
+
+    assert {
+        "--model-control-mode=explicit",
+        "--load-model=lite0_encoder",
+        "--load-model=lite0_decoder",
+        "--disable-auto-complete-config",
+    } <= set(command)
+
+
+def test_triton_stays_on_the_loopback() -> None:
+    """Both of Triton's endpoints listen on the loopback; HTTP is off."""
+    command = triton_command(Path("tritonserver"), TRITON)
+
+    assert {"--allow-http=false", "--grpc-address=127.0.0.1", "--metrics-address=127.0.0.1"} <= set(command)
+
+
+def test_shared_memory_can_be_told_apart() -> None:
+    """The Python backend's regions in /dev/shm bear the run directory's name, by which the reaper finds them."""
+    assert "--backend-config=python,shm-region-prefix-name=maskgate-x" in triton_command(Path("tritonserver"), TRITON)
+
+
+def test_the_gateway_is_told_where_everything_is() -> None:
+    """The gateway gets its own addresses and those of Valkey and Triton."""
+    config = StackConfig(host="::1", grpc_port=1, http_port=2, triton_grpc_port=3, models=("a", "b"))
+
+    command = gateway_command(config, create_endpoints(config, run_directory=RUN))
+
+    assert (
+        *(sys.executable, "-m", "maskgate", "serve"),
+        *("--host", "::1", "--grpc-port", "1", "--http-port", "2"),
+        *("--redis-url", "unix:///tmp/run/valkey.sock", "--triton-url", "127.0.0.1:3"),
+        *("--model", "a", "--model", "b"),
+    ) == command
+
+
+def test_given_servers_are_used() -> None:
+    """`--redis-url` and `--triton-url` are what clients get to know."""
+    config = StackConfig(redis_url="redis://cache:6379", triton_url="triton:8001")
+
+    endpoints = create_endpoints(config, run_directory=RUN)
+
+    assert ("redis://cache:6379", "triton:8001", None) == (
+        endpoints.redis,
+        endpoints.triton_grpc,
+        endpoints.triton_metrics,
+    )

@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import onnx
+import pytest
+from tests.integration.stack.tiny_models import doubling_model
+from tests.unit.stack.fake_triton import InferenceResponse, Request, TritonError, TritonModelException, load_backend
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+    from types import ModuleType
+
+    from numpy.typing import NDArray
+
+CONFIG = {
+    "max_batch_size": 8,
+    "input": [{"name": "values", "data_type": "TYPE_FP16"}],
+    "output": [{"name": "doubled", "data_type": "TYPE_FP16"}, {"name": "total", "data_type": "TYPE_FP32"}],
+}
+
+
+class DoublingNetwork:
+    """Doubles its input, refuses negative numbers, and remembers what it was called with."""
+
+    input_names = ("values",)
+
+    def __init__(self) -> None:
+        self.shapes: list[tuple[int, ...]] = []
+        self.wanted: list[set[str]] = []
+
+    def infer(
+        self, inputs: Mapping[str, NDArray[np.generic]], *, wanted: Iterable[str]
+    ) -> dict[str, NDArray[np.generic]]:
+        values = inputs["values"]
+        self.shapes.append(values.shape)
+        self.wanted.append(set(wanted))
+        if (values < 0).any():
+            raise RuntimeError("negative")
+        return {"doubled": values + values, "total": values.sum(axis=1, keepdims=True)}
+
+
+@pytest.fixture(scope="module")
+def backend() -> ModuleType:
+    return load_backend()
+
+
+@pytest.fixture
+def network() -> DoublingNetwork:
+    return DoublingNetwork()
+
+
+def of(*rows: list[float], wanted: tuple[str, ...] = ("doubled",)) -> Request:
+    return Request({"values": np.array(rows, np.float32)}, wanted)
+
+
+def test_requests_become_one_inference(backend: ModuleType, network: DoublingNetwork) -> None:
+    """Requests of one execution are concatenated along the batch dimension and inferred once."""
+    backend.Executor(network, batched=True).answer([of([1, 2]), of([3, 4], [5, 6]), of([7, 8])])
+
+    assert [(4, 2)] == network.shapes
+
+
+def test_responses_are_in_order(backend: ModuleType, network: DoublingNetwork) -> None:
+    """Each request gets its own rows back."""
+    responses = backend.Executor(network, batched=True).answer([of([1, 2]), of([3, 4], [5, 6]), of([7, 8])])
+
+    assert [[[2, 4]], [[6, 8], [10, 12]], [[14, 16]]] == [response.outputs()["doubled"] for response in responses]
+
+
+def test_only_requested_outputs_are_returned(backend: ModuleType, network: DoublingNetwork) -> None:
+    """A request gets the outputs that it asked for, whatever its batch mates want."""
+    responses = backend.Executor(network, batched=True).answer([of([1, 2], wanted=("total",)), of([3, 4])])
+
+    assert [{"total": [[3]]}, {"doubled": [[6, 8]]}] == [response.outputs() for response in responses]
+
+
+def test_other_shapes_are_inferred_apart(backend: ModuleType, network: DoublingNetwork) -> None:
+    """Requests whose trailing dimensions differ share no inference but the order of responses stays."""
+    responses = backend.Executor(network, batched=True).answer([of([1, 2]), of([3]), of([4, 5])])
+
+    assert [(2, 2), (1, 1)] == network.shapes
+    assert [[[2, 4]], [[6]], [[8, 10]]] == [response.outputs()["doubled"] for response in responses]
+
+
+def test_a_failing_request_fails_alone(backend: ModuleType, network: DoublingNetwork) -> None:
+    """Where the joint inference fails, only the request that also fails alone gets the error."""
+    good, bad, other = backend.Executor(network, batched=True).answer([of([1, 2]), of([-1, 2]), of([3, 4])])
+
+    assert ({"doubled": [[2, 4]]}, {"doubled": [[6, 8]]}) == (good.outputs(), other.outputs())
+    assert ("negative", TritonError.INTERNAL) == (str(bad.error), bad.error.code)
+
+
+def test_an_incomplete_request_fails_alone(backend: ModuleType, network: DoublingNetwork) -> None:
+    """A request without one of the inputs is an invalid argument and never reaches the network."""
+    bad, good = backend.Executor(network, batched=True).answer([Request({}), of([1, 2])])
+
+    assert ("input 'values' is missing", TritonError.INVALID_ARG) == (str(bad.error), bad.error.code)
+    assert ([(1, 2)], {"doubled": [[2, 4]]}) == (network.shapes, good.outputs())
+
+
+def test_inputs_must_agree_on_the_batch(backend: ModuleType, network: DoublingNetwork) -> None:
+    """Inputs of one request with different numbers of rows are an invalid argument."""
+    network.input_names = ("values", "weights")
+    request = Request({"values": np.zeros((2, 1)), "weights": np.zeros((3, 1))})
+
+    (response,) = backend.Executor(network, batched=True).answer([request])
+
+    assert "inputs disagree on the batch size: [2, 3]" == str(response.error)
+
+
+def test_without_a_batch_dimension(backend: ModuleType, network: DoublingNetwork) -> None:
+    """Requests of a model without batching are never concatenated."""
+    responses = backend.Executor(network, batched=False).answer([of([1, 2]), of([3, 4])])
+
+    assert ([(1, 2), (1, 2)], [[[2, 4]], [[6, 8]]]) == (network.shapes, [r.outputs()["doubled"] for r in responses])
+
+
+def write_model(folder: Path, **config: object) -> dict[str, str]:
+    """Writes a version of the doubling model and returns what Triton passes to `initialize`."""
+    (folder / "1").mkdir()
+    onnx.save(doubling_model(), folder / "1" / "model.onnx")
+    return {
+        "model_config": json.dumps(CONFIG | config),
+        "model_repository": str(folder),
+        "model_version": "1",
+    }
+
+
+def test_the_onnx_file_is_served(backend: ModuleType, tmp_path: Path) -> None:
+    """`initialize` compiles the version's ONNX file, and outputs have the dtypes of the configuration."""
+    model = backend.TritonPythonModel()
+    model.initialize(write_model(tmp_path))
+    request = Request({"values": np.array([[1, 2, 3]], np.float16)}, ("doubled", "total"))
+
+    (response,) = model.execute([request])
+    model.finalize()
+
+    assert {"doubled": [[2, 4, 6]], "total": [[6]]} == response.outputs()
+    assert {"doubled": np.float16, "total": np.float32} == {t.name: t.array.dtype for t in response.output_tensors}
+
+
+def test_dtypes_are_converted(backend: ModuleType, tmp_path: Path) -> None:
+    """A configuration may say another dtype than the graph, on both sides."""
+    model = backend.TritonPythonModel()
+    model.initialize(
+        write_model(
+            tmp_path,
+            input=[{"name": "values", "data_type": "TYPE_FP32"}],
+            output=[{"name": "doubled", "data_type": "TYPE_FP32"}],
+        )
+    )
+
+    (response,) = model.execute([of([0.5, 2])])
+
+    assert ([[1, 4]], np.float32) == (response.outputs()["doubled"], response.output_tensors[0].array.dtype)
+
+
+def test_outputs_outlive_the_next_inference(backend: ModuleType, tmp_path: Path) -> None:
+    """Responses of an execution stay as they are while another shape of the same execution is inferred."""
+    model = backend.TritonPythonModel()
+    model.initialize(write_model(tmp_path))
+    requests = [Request({"values": np.full((2, width), width, np.float16)}) for width in (3, 4, 3, 5, 4)]
+
+    responses: list[InferenceResponse] = model.execute(requests)
+
+    assert [[[2 * w] * w] * 2 for w in (3, 4, 3, 5, 4)] == [response.outputs()["doubled"] for response in responses]
+
+
+def test_a_configuration_that_does_not_fit(backend: ModuleType, tmp_path: Path) -> None:
+    """A tensor that the graph has not got stops the model from loading, by name."""
+    arguments = write_model(tmp_path, output=[{"name": "masks", "data_type": "TYPE_FP16"}])
+
+    with pytest.raises(TritonModelException, match=r"no tensor \['masks'\]; it has \['doubled', 'total'\]"):
+        backend.TritonPythonModel().initialize(arguments)
+
+
+@pytest.mark.parametrize(
+    ("expected", "parameter", "capabilities"),
+    [
+        ("bf16", "bf16", ["FP32", "BF16"]),
+        ("f32", "bf16", ["FP32"]),
+        ("f32", "fp32", ["FP32", "BF16"]),
+        ("f32", "fp16", ["FP32", "BF16"]),
+    ],
+)
+def test_precision(backend: ModuleType, expected: str, parameter: str, capabilities: list[str]) -> None:
+    """Bfloat16 is used where the model asks for it and the CPU has it."""
+    config = {"parameters": {"precision": {"string_value": parameter}}}
+
+    assert expected == backend.precision(capabilities, config)
+
+
+def test_precision_by_default(backend: ModuleType) -> None:
+    """A model that says nothing about its precision is served in float32."""
+    assert "f32" == backend.precision(["BF16"], {})
+
+
+@pytest.mark.parametrize(("expected", "quota"), [(1, "50000 100000"), (1, "100000 100000")])
+def test_cores_within_the_quota(backend: ModuleType, tmp_path: Path, expected: int, quota: str) -> None:
+    """A container's quota bounds the threads, rounded up to whole cores."""
+    (tmp_path / "cpu.max").write_text(quota)
+
+    assert expected == backend.available_cores(tmp_path / "cpu.max")
+
+
+def test_cores_without_a_quota(backend: ModuleType, tmp_path: Path) -> None:
+    """No quota and no such file both mean all cores that this process may run on."""
+    (tmp_path / "cpu.max").write_text("max 100000")
+
+    assert backend.available_cores(tmp_path / "absent") == backend.available_cores(tmp_path / "cpu.max")
