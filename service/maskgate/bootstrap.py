@@ -79,9 +79,9 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
     metrics = Metrics(registry)
     async with AsyncExitStack() as stack:
         adapters = await _open_adapters(settings, stack)
-        metrics.cache_bytes.set_function(lambda: adapters.l1.size_bytes)
+        metrics.cache.bytes.set_function(lambda: adapters.l1.size_bytes)
         usecases = _create_usecases(settings, adapters, metrics, stack)
-        observer = CallObserver(metrics, max_seconds=settings.request_timeout_seconds)
+        observer = CallObserver(metrics.calls, max_seconds=settings.request_timeout_seconds)
         app = create_app(
             usecases, observer=observer, health=health, registry=registry, max_upload_bytes=settings.max_upload_bytes
         )
@@ -117,15 +117,15 @@ async def _open_adapters(settings: Settings, stack: AsyncExitStack) -> _Adapters
 def _create_usecases(settings: Settings, adapters: _Adapters, metrics: Metrics, stack: AsyncExitStack) -> UseCases:
     limits = ImageLimits(settings.max_upload_bytes, settings.max_image_pixels)
     offload, redis = adapters.offload, adapters.redis
-    backend = InstrumentedBackend(adapters.triton, metrics=metrics)
+    backend = InstrumentedBackend(adapters.triton, metrics=metrics.inference)
     decoder = PillowImageDecoder(limits=limits, offload=offload)
     store = NearImageStore(
         RedisImageStore(redis, ttl=settings.image_ttl_seconds), max_bytes=settings.image_memory_bytes
     )
     caches = EmbeddingCaches(
-        l1=InstrumentedCache(adapters.l1, tier="l1", metrics=metrics),
+        l1=InstrumentedCache(adapters.l1, tier="l1", metrics=metrics.cache),
         l2=InstrumentedCache(
-            RedisEmbeddingCache(redis, ttl=settings.embedding_ttl_seconds), tier="l2", metrics=metrics
+            RedisEmbeddingCache(redis, ttl=settings.embedding_ttl_seconds), tier="l2", metrics=metrics.cache
         ),
     )
     embed = EmbedImage(
@@ -178,6 +178,7 @@ async def _open_http(settings: Settings, app: FastAPI, stack: AsyncExitStack) ->
         log_config=None,
         access_log=False,
         lifespan="off",
+        limit_concurrency=settings.max_concurrent_calls,
         timeout_graceful_shutdown=int(settings.drain_seconds),
     )
     server = _EmbeddedServer(config)

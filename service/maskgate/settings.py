@@ -93,7 +93,7 @@ class Settings(BaseSettings):
         60.0, description="Deadline of calls whose client sets none or a longer one."
     )
     max_concurrent_calls: PositiveInt = Field(
-        2048, description="gRPC calls at once over all connections; gRPC itself refuses further ones."
+        2048, description="Calls at once, of each protocol; its server refuses further ones before they are read."
     )
     probe_interval_seconds: PositiveFloat = Field(
         2.0, description="Time between looks at Triton and Redis for /readyz and gRPC health."

@@ -11,24 +11,24 @@ from prometheus_client import Counter, Gauge, Histogram
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
-_FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
-class Metrics:
-    """The gateway's metrics on an injected registry."""
+class CallMetrics:
+    """Calls of clients."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.requests = Counter(
+        self.answered = Counter(
             "maskgate_requests",
             "Calls answered, by protocol, method and canonical status code.",
             ("protocol", "method", "code"),
             registry=registry,
         )
-        self.request_seconds = Histogram(
+        self.seconds = Histogram(
             "maskgate_request_duration_seconds",
             "Time from a call's arrival in the gateway to its answer.",
             ("protocol", "method"),
-            buckets=_FAST,
+            buckets=_SECONDS,
             registry=registry,
         )
         self.in_flight = Gauge(
@@ -37,42 +37,61 @@ class Metrics:
             ("protocol",),
             registry=registry,
         )
-        self.cache_lookups = Counter(
+
+
+class CacheMetrics:
+    """The tiers of embeddings."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.lookups = Counter(
             "maskgate_embedding_cache_lookups",
             "Lookups of an image embedding, by tier (l1, l2) and result (hit, miss, error).",
             ("tier", "result"),
             registry=registry,
         )
-        self.cache_write_errors = Counter(
+        self.write_errors = Counter(
             "maskgate_embedding_cache_write_errors",
             "Embeddings that a tier could not take.",
             ("tier",),
             registry=registry,
         )
-        self.cache_bytes = Gauge(
-            "maskgate_embedding_cache_bytes",
-            "Bytes of embeddings in the memory of the gateway.",
-            registry=registry,
+        self.bytes = Gauge(
+            "maskgate_embedding_cache_bytes", "Bytes of embeddings in the memory of the gateway.", registry=registry
         )
-        self.inference_seconds = Histogram(
+
+
+class InferenceMetrics:
+    """Calls to the inference server."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.seconds = Histogram(
             "maskgate_inference_duration_seconds",
             "Time of one call to the inference server, by model and stage (encode, decode).",
             ("model", "stage"),
-            buckets=_FAST,
+            buckets=_SECONDS,
             registry=registry,
         )
-        self.inference_errors = Counter(
+        self.errors = Counter(
             "maskgate_inference_errors",
             "Calls to the inference server that failed, by model, stage and reason.",
             ("model", "stage", "reason"),
             registry=registry,
         )
-        self.inference_in_flight = Gauge(
+        self.in_flight = Gauge(
             "maskgate_inference_in_flight",
             "Calls at the inference server now, by stage; the signal by which its tiers scale.",
             ("stage",),
             registry=registry,
         )
+
+
+class Metrics:
+    """The gateway's metrics on an injected registry."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.calls = CallMetrics(registry)
+        self.cache = CacheMetrics(registry)
+        self.inference = InferenceMetrics(registry)
         self.component_up = Gauge(
             "maskgate_component_up",
             "1 while the gateway can reach a component (triton, redis).",

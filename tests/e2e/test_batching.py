@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import grpc
 import httpx
 import pytest
-from tests.e2e import photos
 
 from maskgate.domain.prompt import Point, Prompt
 from maskgate.transport.grpc._pb import segmentation_pb2 as pb
 from maskgate.transport.grpc._pb.segmentation_pb2_grpc import SegmentationServiceStub
+from tests.e2e import photos
 
 if TYPE_CHECKING:
     from maskgate.client import Client

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 from pycocotools import mask as coco
-from tests.e2e import photos
 
 from maskgate.domain.image import ImageId
 from maskgate.domain.prompt import Multimask, Point, Prompt
 from maskgate.domain.timing import CacheTier
+from tests.e2e import photos
 
 if TYPE_CHECKING:
     from pathlib import Path

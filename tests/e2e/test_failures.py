@@ -10,9 +10,9 @@ import pytest
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from redis import Redis
-from tests.e2e import photos
 
 from maskgate.domain.prompt import Point, Prompt
+from tests.e2e import photos
 
 if TYPE_CHECKING:
     from collections.abc import Callable

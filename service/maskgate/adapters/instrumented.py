@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from maskgate.domain.model import ModelSpec
     from maskgate.domain.prompt import MaskSelection, PromptSlots
     from maskgate.ports import DecodedMasks, EmbeddingCache, InferenceBackend
-    from maskgate.telemetry import Metrics
+    from maskgate.telemetry import CacheMetrics, InferenceMetrics
 
 _log = structlog.get_logger(__name__)
 
@@ -26,11 +26,11 @@ _log = structlog.get_logger(__name__)
 class InstrumentedCache:
     """Counts lookups, and makes a cache that cannot be asked a miss: the declared seam of degradation."""
 
-    def __init__(self, inner: EmbeddingCache, *, tier: str, metrics: Metrics) -> None:
+    def __init__(self, inner: EmbeddingCache, *, tier: str, metrics: CacheMetrics) -> None:
         self._inner = inner
         self._tier = tier
-        self._write_errors = metrics.cache_write_errors.labels(tier)
-        self._lookups = {result: metrics.cache_lookups.labels(tier, result) for result in ("hit", "miss", "error")}
+        self._write_errors = metrics.write_errors.labels(tier)
+        self._lookups = {result: metrics.lookups.labels(tier, result) for result in ("hit", "miss", "error")}
 
     async def get(self, key: EmbeddingKey) -> Embedding | None:
         """See EmbeddingCache; never raises."""
@@ -55,7 +55,7 @@ class InstrumentedCache:
 class InstrumentedBackend:
     """Times each call to the inference server."""
 
-    def __init__(self, inner: InferenceBackend, *, metrics: Metrics) -> None:
+    def __init__(self, inner: InferenceBackend, *, metrics: InferenceMetrics) -> None:
         self._inner = inner
         self._metrics = metrics
 
@@ -79,9 +79,9 @@ class InstrumentedBackend:
     def _observed(self, model: str, stage: str) -> Iterator[None]:
         started = perf_counter()
         try:
-            with self._metrics.inference_in_flight.labels(stage).track_inprogress():
+            with self._metrics.in_flight.labels(stage).track_inprogress():
                 yield
         except MaskgateError as error:
-            self._metrics.inference_errors.labels(model, stage, error.reason).inc()
+            self._metrics.errors.labels(model, stage, error.reason).inc()
             raise
-        self._metrics.inference_seconds.labels(model, stage).observe(perf_counter() - started)
+        self._metrics.seconds.labels(model, stage).observe(perf_counter() - started)

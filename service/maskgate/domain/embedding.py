@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from maskgate.domain.image import ImageId
     from maskgate.domain.model import ModelSpec
 
-_HEADER = struct.Struct("<4sIIQI")  # magic, width, height, length of the tensor, CRC-32 of the tensor
+_HEADER = struct.Struct("<4sIIQ")  # magic, width, height, length of the tensor
+_CHECKSUM = struct.Struct("<I")  # CRC-32 of the header and the tensor
+_TENSOR_START = _HEADER.size + _CHECKSUM.size
 _MAGIC = b"MGE1"
 
 
@@ -60,22 +62,19 @@ class Embedding:
 
     def to_bytes(self) -> bytes:
         """Serialise: a header of 24 bytes (magic, width, height, length, CRC-32), then the tensor."""
-        header = _HEADER.pack(
-            _MAGIC,
-            self.original.width,
-            self.original.height,
-            len(self.tensor),
-            zlib.crc32(self.tensor),
-        )
-        return header + self.tensor
+        header = _HEADER.pack(_MAGIC, self.original.width, self.original.height, len(self.tensor))
+        return header + _CHECKSUM.pack(zlib.crc32(self.tensor, zlib.crc32(header))) + self.tensor
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Embedding | None:
         """Read what `to_bytes` wrote; None where the bytes are truncated, damaged or of another version."""
-        if len(data) < _HEADER.size:
+        if len(data) < _TENSOR_START:
             return None
-        magic, width, height, length, checksum = _HEADER.unpack_from(data)
-        tensor = data[_HEADER.size :]
-        if magic != _MAGIC or len(tensor) != length or zlib.crc32(tensor) != checksum:
+        magic, width, height, length = _HEADER.unpack_from(data)
+        (checksum,) = _CHECKSUM.unpack_from(data, _HEADER.size)
+        tensor = data[_TENSOR_START:]
+        if magic != _MAGIC or len(tensor) != length:
+            return None
+        if zlib.crc32(tensor, zlib.crc32(data[: _HEADER.size])) != checksum:
             return None
         return cls(ImageSize(width, height), tensor)

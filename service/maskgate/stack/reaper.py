@@ -17,7 +17,7 @@ MARK = "MASKGATE_STACK"
 """Environment variable of every process of a stack, inherited by their children: `<run directory>/<component>`."""
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where Linux keeps POSIX shared memory
-GRACE_SECONDS = 5.0
+GRACE_SECONDS = 2.0
 KILL_SECONDS = 5.0
 
 

@@ -17,7 +17,7 @@ from maskgate.transport.status import code_of
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from maskgate.telemetry import Metrics
+    from maskgate.telemetry import CallMetrics
 
 _log = structlog.get_logger(__name__)
 
@@ -40,7 +40,7 @@ class CallObserver:
         max_seconds: The deadline of a call whose client gives none or a longer one.
     """
 
-    def __init__(self, metrics: Metrics, *, max_seconds: float) -> None:
+    def __init__(self, metrics: CallMetrics, *, max_seconds: float) -> None:
         self._metrics = metrics
         self._max_seconds = max_seconds
 
@@ -62,9 +62,9 @@ class CallObserver:
                 _report(call, error)
                 raise
             finally:
-                self._metrics.requests.labels(protocol, method, call.code.name).inc()
+                self._metrics.answered.labels(protocol, method, call.code.name).inc()
                 elapsed = perf_counter() - call.started
-                self._metrics.request_seconds.labels(protocol, method).observe(elapsed)
+                self._metrics.seconds.labels(protocol, method).observe(elapsed)
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Header, Path, Request
@@ -18,6 +19,7 @@ from maskgate.transport.rest.schemas import Image, SegmentRequest, SegmentRespon
 
 if TYPE_CHECKING:
     from maskgate.domain.timing import Timing
+    from maskgate.ports import MaskEncoder
     from maskgate.transport.calls import CallObserver
     from maskgate.transport.usecases import UseCases
     from maskgate.usecases.segment import Segmentation
@@ -36,27 +38,32 @@ _Accept = Annotated[
 def create_router(usecases: UseCases, *, observer: CallObserver, max_upload_bytes: int) -> APIRouter:
     """Create the routes under /v1."""
     router = APIRouter(prefix="/v1", responses=DOCUMENTED, tags=["segmentation"])
+    _add_upload(router, usecases, observer=observer, max_bytes=max_upload_bytes)
+    _add_lookup(router, usecases, observer=observer)
+    _add_segment(router, usecases, observer=observer)
+    return router
 
-    @router.post(
-        "/images",
-        status_code=201,
-        summary="Upload an image",
-        openapi_extra={"requestBody": _UPLOAD_BODY},
-    )
+
+def _add_upload(router: APIRouter, usecases: UseCases, *, observer: CallObserver, max_bytes: int) -> None:
+    @router.post("/images", status_code=201, summary="Upload an image", openapi_extra={"requestBody": _UPLOAD_BODY})
     async def upload_image(request: Request, response: Response, timeout: _Timeout = None) -> Image:
         """Keep an image: the file as the body, or as the first file of a form (`curl -F file=@photo.jpg`)."""
         async with observer.call(_PROTOCOL, "UploadImage", deadline=_seconds(timeout)):
-            info = await usecases.upload_image(await _content(request, max_upload_bytes))
+            info = await usecases.upload_image(await _content(request, max_bytes))
         response.headers["Location"] = f"/v1/images/{info.image_id}"
         return Image.of(info)
 
-    @router.api_route("/images/{image_id}", methods=["GET"], summary="Look an image up")
+
+def _add_lookup(router: APIRouter, usecases: UseCases, *, observer: CallObserver) -> None:
+    @router.get("/images/{image_id}", summary="Look an image up")
     @router.head("/images/{image_id}", summary="Ask whether an image is kept")
     async def get_image(image_id: _ImageIdPath, timeout: _Timeout = None) -> Image:
         """Tell what is known of an image; 404 where it is not kept."""
         async with observer.call(_PROTOCOL, "GetImage", deadline=_seconds(timeout)):
             return Image.of(await usecases.get_image(ImageId.parse(image_id)))
 
+
+def _add_segment(router: APIRouter, usecases: UseCases, *, observer: CallObserver) -> None:
     @router.post(
         "/images/{image_id}:segment",
         summary="Find the masks that a prompt means",
@@ -64,24 +71,15 @@ def create_router(usecases: UseCases, *, observer: CallObserver, max_upload_byte
         responses={200: {"content": {"image/png": {}}, "description": "Masks, or the best one as PNG."}},
     )
     async def segment(
-        image_id: _ImageIdPath,
-        body: SegmentRequest,
-        accept: _Accept = "application/json",
-        timeout: _Timeout = None,
+        image_id: _ImageIdPath, body: SegmentRequest, accept: _Accept = "application/json", timeout: _Timeout = None
     ) -> Response:
         """Segment an image by points, by a box, or both."""
         async with observer.call(_PROTOCOL, "Segment", deadline=_seconds(timeout)):
             segmentation = await usecases.segment(
-                ImageId.parse(image_id),
-                body.to_prompt(),
-                multimask=Multimask(body.multimask),
-                model=body.model,
+                ImageId.parse(image_id), body.to_prompt(), multimask=Multimask(body.multimask), model=body.model
             )
-            if "image/png" in accept:
-                return await usecases.offload(lambda: _png(segmentation, usecases))
-            return await usecases.offload(lambda: _json(segmentation))
-
-    return router
+            write = partial(_png, usecases.mask_encoder) if "image/png" in accept else _json
+            return await usecases.offload(lambda: write(segmentation))
 
 
 _FILE = {"type": "string", "format": "binary"}
@@ -124,10 +122,10 @@ def _json(segmentation: Segmentation) -> Response:
     return Response(body, media_type="application/json", headers=_headers(segmentation))
 
 
-def _png(segmentation: Segmentation, usecases: UseCases) -> Response:
+def _png(encoder: MaskEncoder, segmentation: Segmentation) -> Response:
     best = segmentation.masks[0]
     headers = _headers(segmentation) | {"X-Predicted-IoU": f"{best.predicted_iou:.4f}"}
-    return Response(usecases.mask_encoder.png(best.pixels), media_type="image/png", headers=headers)
+    return Response(encoder.png(best.pixels), media_type="image/png", headers=headers)
 
 
 def _headers(segmentation: Segmentation) -> dict[str, str]:

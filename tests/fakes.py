@@ -1,0 +1,196 @@
+"""Fakes behind our own ports: they count, fail or wait when a test tells them to, and know no technology."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from maskgate.domain.errors import CacheUnavailable, ModelNotFound, StoreUnavailable
+from maskgate.domain.frame import Frame
+from maskgate.domain.image import EncoderImage, ImageInfo, ImageSize
+from maskgate.domain.model import ModelSpec
+from maskgate.domain.prompt import MaskSelection
+from maskgate.ports import DecodedMasks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from maskgate.domain.embedding import Embedding, EmbeddingKey
+    from maskgate.domain.image import ImageId
+    from maskgate.domain.prompt import PromptSlots
+
+_T = TypeVar("_T")
+
+SIZE = ImageSize(40, 30)
+
+SPEC = ModelSpec(
+    name="tiny",
+    input_size=64,
+    embedding_shape=(4, 8, 8),
+    mask_size=32,
+    mask_tokens=4,
+    prompt_slots=8,
+    weights_digest="sha256:" + "0" * 64,
+    precision="fp32",
+    preprocessing="longest-side-bilinear/1",
+)
+
+IOUS = {MaskSelection.SINGLE: (0.6,), MaskSelection.BEST: (0.9,), MaskSelection.ALL: (0.5, 0.9, 0.7)}
+"""What FakeBackend predicts, in the order of the tokens."""
+
+
+async def inline(compute: Callable[[], _T], /) -> _T:
+    """An Offload without threads."""
+    return compute()
+
+
+@dataclass(frozen=True)
+class Decode:
+    """A decode that FakeBackend was asked for."""
+
+    embedding: bytes
+    slots: PromptSlots
+    selection: MaskSelection
+
+
+class FakeBackend:
+    """Finds the left half of the square: a mask whose n-th brother is n rows shorter.
+
+    Attributes:
+        encodes: How many images were encoded.
+        decodes: The prompts that were decoded.
+        encode_error, decode_error: Raised instead of an answer, while set.
+        gate: Encoding and decoding wait for it.
+    """
+
+    def __init__(self, *specs: ModelSpec) -> None:
+        self._specs = {spec.name: spec for spec in specs or (SPEC,)}
+        self.encodes = 0
+        self.decodes: list[Decode] = []
+        self.encode_error: Exception | None = None
+        self.decode_error: Exception | None = None
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def spec(self, model: str) -> ModelSpec:
+        if model not in self._specs:
+            raise ModelNotFound(f"There is no model {model!r}.", model=model)
+        return self._specs[model]
+
+    async def encode(self, spec: ModelSpec, image: EncoderImage) -> bytes:
+        self.encodes += 1
+        await self.gate.wait()
+        if self.encode_error is not None:
+            raise self.encode_error
+        digest = hashlib.sha256(image.pixels.tobytes()).digest()
+        return (digest * spec.embedding_bytes)[: spec.embedding_bytes]
+
+    async def decode(
+        self, spec: ModelSpec, embedding: bytes, slots: PromptSlots, selection: MaskSelection
+    ) -> DecodedMasks:
+        self.decodes.append(Decode(embedding, slots, selection))
+        await self.gate.wait()
+        if self.decode_error is not None:
+            raise self.decode_error
+        ious = IOUS[selection]
+        logits = np.full((len(ious), spec.mask_size, spec.mask_size), -1, np.float16)
+        for index in range(len(ious)):
+            logits[index, index:, : spec.mask_size // 2] = 1
+        return DecodedMasks(logits, np.array(ious, np.float32))
+
+
+class FakeDecoder:
+    """Takes any bytes for a grey image of the same size.
+
+    Attributes:
+        inspected, prepared: How often it was asked.
+    """
+
+    def __init__(self, size: ImageSize = SIZE) -> None:
+        self._size = size
+        self.inspected = 0
+        self.prepared = 0
+
+    async def inspect(self, image_id: ImageId, content: bytes) -> ImageInfo:
+        self.inspected += 1
+        return ImageInfo(image_id, self._size, "FAKE", len(content))
+
+    async def prepare(self, content: bytes, *, side: int) -> EncoderImage:
+        del content
+        self.prepared += 1
+        return EncoderImage(np.full((3, side, side), 128, np.uint8), Frame(self._size, side).valid, self._size)
+
+
+class FakeCache:
+    """An embedding cache that is a dictionary."""
+
+    def __init__(self) -> None:
+        self.entries: dict[EmbeddingKey, Embedding] = {}
+
+    async def get(self, key: EmbeddingKey) -> Embedding | None:
+        return self.entries.get(key)
+
+    async def put(self, key: EmbeddingKey, embedding: Embedding) -> None:
+        self.entries[key] = embedding
+
+    def shorten(self, key: EmbeddingKey) -> None:
+        """Make an entry too short for its model."""
+        self.entries[key] = replace(self.entries[key], tensor=self.entries[key].tensor[:-2])
+
+
+class FakeStore:
+    """An image store that is a dictionary.
+
+    Attributes:
+        puts: How often an image was put.
+        reads: How often an image's bytes were read.
+    """
+
+    def __init__(self) -> None:
+        self._images: dict[ImageId, tuple[ImageInfo, bytes]] = {}
+        self.puts = 0
+        self.reads = 0
+
+    async def put(self, info: ImageInfo, content: bytes) -> None:
+        self.puts += 1
+        self._images[info.image_id] = (info, content)
+
+    async def info(self, image_id: ImageId) -> ImageInfo | None:
+        kept = self._images.get(image_id)
+        return kept[0] if kept else None
+
+    async def content(self, image_id: ImageId) -> bytes | None:
+        self.reads += 1
+        kept = self._images.get(image_id)
+        return kept[1] if kept else None
+
+    def forget(self) -> None:
+        """Lose every image, as a store does after their time."""
+        self._images.clear()
+
+
+class FailingCache:
+    """A cache that cannot be asked."""
+
+    async def get(self, key: EmbeddingKey) -> Embedding | None:
+        raise CacheUnavailable("The cache is away.", key=key)
+
+    async def put(self, key: EmbeddingKey, embedding: Embedding) -> None:
+        raise CacheUnavailable("The cache is away.", key=key, bytes=embedding.size_bytes)
+
+
+class FailingStore:
+    """A store that cannot be asked."""
+
+    async def put(self, info: ImageInfo, content: bytes) -> None:
+        raise StoreUnavailable("The store is away.", image_id=info.image_id, bytes=len(content))
+
+    async def info(self, image_id: ImageId) -> ImageInfo | None:
+        raise StoreUnavailable("The store is away.", image_id=image_id)
+
+    async def content(self, image_id: ImageId) -> bytes | None:
+        raise StoreUnavailable("The store is away.", image_id=image_id)
