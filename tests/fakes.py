@@ -58,7 +58,7 @@ class Decode:
 
 
 class FakeBackend:
-    """Finds the left half of the square: a mask whose n-th brother is n rows shorter.
+    """Finds the left half of the square; of several masks, each is a row shorter than the one before.
 
     Attributes:
         encodes: How many images were encoded.

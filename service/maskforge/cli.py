@@ -12,8 +12,8 @@ from maskforge.evaluation.report import as_markdown
 from maskforge.evaluation.report import evaluate as run_evaluation
 from maskforge.export.repository import build_repository
 from maskforge.lite0.model import load_lite0
-from maskforge.training.loop import TrainingConfig
 from maskforge.training.loop import train as run_training
+from maskforge.training.schedule import TrainingConfig
 
 DATA = click.option(
     "--data",
@@ -70,7 +70,13 @@ def evaluate(model: str, data: Path, weights: Path | None, repository: Path, thr
 
 @main.command()
 @click.argument("model", type=MODELS)
-@click.option("--weights", type=WEIGHTS, required=True, help="A file that `train` wrote.")
+@click.option(
+    "--weights",
+    type=WEIGHTS,
+    default=Path("model_repository/lite0_encoder/weights.safetensors"),
+    show_default=True,
+    help="A file that `train` wrote; by default the one that is committed.",
+)
 @click.option(
     "--output",
     type=REPOSITORY,

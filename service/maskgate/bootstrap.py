@@ -115,7 +115,9 @@ async def _open_adapters(settings: Settings, stack: AsyncExitStack) -> _Adapters
 
 
 def _create_usecases(settings: Settings, adapters: _Adapters, metrics: Metrics, stack: AsyncExitStack) -> UseCases:
-    limits = ImageLimits(settings.max_upload_bytes, settings.max_image_pixels)
+    limits = ImageLimits(
+        max_bytes=settings.max_upload_bytes, max_pixels=settings.max_image_pixels, max_side=settings.max_image_side
+    )
     offload, redis = adapters.offload, adapters.redis
     backend = InstrumentedBackend(adapters.triton, metrics=metrics.inference)
     decoder = PillowImageDecoder(limits=limits, offload=offload)

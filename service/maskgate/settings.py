@@ -45,6 +45,7 @@ class Settings(BaseSettings):
     max_image_pixels: PositiveInt = Field(
         64 * 1000 * 1000, description="Most pixels of an image, read from its header before it is decoded."
     )
+    max_image_side: PositiveInt = Field(32768, description="Most pixels along a side of an image.")
     embedding_memory_bytes: PositiveInt = Field(
         512 * _MEBI, description="L1: most bytes of embeddings in this process; one of SAM has 2 MiB."
     )

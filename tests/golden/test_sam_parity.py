@@ -8,12 +8,12 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from tests.golden.reference import EMPTY, PAD, Question, ReferenceSam, batch
 from torch import Tensor, nn
 
 from maskforge.export.graphs import export_decoder
 from maskforge.sam.config import SamConfig
 from maskforge.sam.model import Prompts, Sam
+from tests.golden.reference import EMPTY, PAD, Question, ReferenceSam, batch
 
 TOLERANCE = 1e-4
 PLAIN_SAM = SamConfig()

@@ -41,7 +41,7 @@ class PositionEmbeddingRandom(nn.Module):
         return torch.cat([phases.sin(), phases.cos()], dim=-1)
 
     def grid(self, side: int) -> Tensor:
-        """Encode the centres of a sidexside grid, row-major: float [side*side, width]."""
+        """Encode the centres of a square grid, row-major: float [side*side, width]."""
         centres = (torch.arange(side, device=self.device) + PIXEL_CENTRE) / side
         rows, columns = torch.meshgrid(centres, centres, indexing="ij")
         return self(torch.stack([columns, rows], dim=-1).flatten(0, 1))

@@ -23,7 +23,7 @@ BOX_EDGE_SHARPNESS = 2.0
 
 
 class PromptMap(nn.Module):
-    """Draws points and box at ExE and embeds the drawing with two small convolutions."""
+    """Draws points and box on the E by E grid and embeds the drawing with two small convolutions."""
 
     def __init__(self, hidden: int, width: int) -> None:
         """Embed the planes as `width` channels through `hidden` ones."""

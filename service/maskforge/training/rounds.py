@@ -6,7 +6,7 @@ single-mask token.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -16,6 +16,9 @@ from maskforge.sam.model import Prompts, Sam
 from maskforge.sam.prompt_encoder import BOX_TOP_LEFT, EMPTY_SLOT
 from maskforge.training.examples import Example
 from maskforge.training.losses import MaskLoss, mask_iou
+
+MASK_CELLS = 4
+"""Logits to a cell of the embedding, along a side."""
 
 LOGIT_LIMIT = 32.0
 """SAM clips the logits that it feeds back (paper, appendix A)."""
@@ -48,6 +51,9 @@ class Target(NamedTuple):
     soft: Tensor
     hard: Tensor
     counted: Tensor
+
+
+Rows = TypeVar("Rows", Prompts, Target)
 
 
 class StepResult(NamedTuple):
@@ -83,31 +89,30 @@ class Answer(NamedTuple):
 def train_rounds(model: Sam, example: Example, config: RoundConfig, loss: MaskLoss) -> StepResult:
     """Run both rounds on a collated batch."""
     embeddings = model.encode(example.image, example.valid_hw)
-    target = shrink_target(example, 4 * embeddings.shape[-1])
+    target = shrink_target(example, MASK_CELLS * embeddings.shape[-1])
     prompts = first_round(example, target)
     first = _answer(*model.decode(embeddings, prompts), target, loss)
     best = first.predicted[..., 1:].argmax(-1, keepdim=True) + 1
 
-    again = slice(config.corrected_masks)
-    few = Target(*(tensor[:, again] for tensor in target))
+    few = _first_masks(target, config.corrected_masks)
     correction = second_round(
-        Prompts(*(tensor[:, again] for tensor in prompts)),
-        _pick(first.logits, best)[:, again],
-        few.hard.squeeze(2),
-        few.counted.squeeze(2),
-        pitch=example.image.shape[-1] / few.hard.shape[-1],
-        config=config,
+        _first_masks(prompts, config.corrected_masks),
+        _pick(first.logits, best)[:, : config.corrected_masks],
+        few,
+        pitch=example.image.shape[-1] / target.hard.shape[-1],
+        feedback_share=config.feedback_share,
     )
     logits, predicted = model.decode(embeddings, correction)
     second = _answer(logits[:, :, :1], predicted[..., :1], few, loss)
-    total = (
-        first.losses[..., 1:].amin(-1).mean()
-        + config.single_weight * first.losses[..., 0].mean()
-        + second.losses.mean()
-        + first.iou_loss()
-        + second.iou_loss()
-    )
+    total = _total_loss(first, second, config.single_weight)
     return StepResult(total, *_figures(example, first, best), second.actual.mean().item())
+
+
+def _total_loss(first: Answer, second: Answer, single_weight: float) -> Tensor:
+    best_multimask = first.losses[..., 1:].amin(-1).mean()
+    single = first.losses[..., 0].mean()
+    iou = first.iou_loss() + second.iou_loss()
+    return best_multimask + single_weight * single + second.losses.mean() + iou
 
 
 def _figures(example: Example, first: Answer, best: Tensor) -> tuple[float, float, float]:
@@ -121,7 +126,7 @@ def _figures(example: Example, first: Answer, best: Tensor) -> tuple[float, floa
 
 
 def shrink_target(example: Example, side: int) -> Target:
-    """Average the masks uint8 [B,K,S,S] down to sidexside."""
+    """Average the masks uint8 [B,K,S,S] down to [..., side, side]."""
     soft = functional.adaptive_avg_pool2d(example.masks.float(), side).unsqueeze(2)
     counted = functional.adaptive_avg_pool2d(example.counted.float(), side).unsqueeze(2)
     return Target(soft, soft > 0.5, counted > 0.5)
@@ -138,31 +143,21 @@ def first_round(example: Example, target: Target) -> Prompts:
     )
 
 
-def second_round(
-    prompts: Prompts,
-    logits: Tensor,
-    mask: Tensor,
-    counted: Tensor,
-    *,
-    pitch: float,
-    config: RoundConfig,
-) -> Prompts:
+def second_round(prompts: Prompts, logits: Tensor, target: Target, *, pitch: float, feedback_share: float) -> Prompts:
     """Add a click on a random wrong pixel and, for most, the logits as mask input.
 
     Args:
         prompts: The first round's, with an empty last slot.
         logits: float [B,K,M,M], the masks chosen from the first round.
-        mask: bool [B,K,M,M], what they should be.
-        counted: bool [B,K,M,M].
+        target: What they should be.
         pitch: Pixels of the S frame to one of the logits.
-        config: Says how often the logits are given.
+        feedback_share: Share of prompts that are given the logits.
     """
-    logits = logits.detach()
-    click = draw_pixel(((logits > 0) != mask) & counted)
+    logits, mask = logits.detach(), target.hard.squeeze(2)
+    click = draw_pixel(((logits > 0) != mask) & target.counted.squeeze(2))
     label = mask.flatten(2).gather(2, click).float()
-    side = mask.shape[-1]
-    cell = torch.stack([click % side, click // side], dim=-1)
-    fed_back = (torch.rand(logits.shape[:2]) < config.feedback_share).float()
+    cell = torch.stack([click % mask.shape[-1], click // mask.shape[-1]], dim=-1)
+    fed_back = (torch.rand(logits.shape[:2]) < feedback_share).float()
     return Prompts(
         torch.cat([prompts.point_coords[..., :-1, :], cell * pitch + (pitch - 1) / 2], dim=2),
         torch.cat([prompts.point_labels[..., :-1], label], dim=2),
@@ -175,6 +170,11 @@ def draw_pixel(mask: Tensor) -> Tensor:
     """Draw a set pixel of each bool mask [B,K,H,W], any pixel if none is set: int64 [B,K,1]."""
     chances = mask.flatten(2).float() + 1e-6
     return (torch.rand_like(chances) * chances).argmax(-1, keepdim=True)
+
+
+def _first_masks(rows: Rows, count: int) -> Rows:
+    """Keep the first prompts of each image."""
+    return type(rows)(*(tensor[:, :count] for tensor in rows))
 
 
 def _answer(logits: Tensor, predicted: Tensor, target: Target, loss: MaskLoss) -> Answer:

@@ -77,10 +77,17 @@ class EncoderImage:
 
 @dataclass(frozen=True, slots=True)
 class ImageLimits:
-    """What an upload may weigh. Pixels are counted from the header, before any is decoded."""
+    """What an upload may weigh. Pixels are counted from the header, before any is decoded.
+
+    Attributes:
+        max_bytes: Size of the file.
+        max_pixels: Width times height.
+        max_side: Width or height alone; a line of a million pixels would be cheap to send and costly to interpolate.
+    """
 
     max_bytes: int
     max_pixels: int
+    max_side: int
 
     def check_bytes(self, size_bytes: int) -> None:
         """Refuse an upload by its size in bytes.
@@ -101,12 +108,14 @@ class ImageLimits:
         """Refuse an image by its number of pixels.
 
         Raises:
-            ImageTooLarge: There are too many.
+            ImageTooLarge: There are too many, in all or along a side.
         """
-        if size.width * size.height > self.max_pixels:
+        if size.width * size.height > self.max_pixels or max(size.width, size.height) > self.max_side:
             raise ImageTooLarge(
-                f"The image has {size.width} x {size.height} pixels, the limit is {self.max_pixels}.",
+                f"The image has {size.width} x {size.height} pixels; "
+                f"the limits are {self.max_pixels} in all and {self.max_side} along a side.",
                 width=size.width,
                 height=size.height,
                 limit_pixels=self.max_pixels,
+                limit_side=self.max_side,
             )

@@ -89,7 +89,7 @@ class _Taps:
         return slice(int(reached[0]), int(reached[-1]) + 1) if reached.size else slice(0, 0)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)  # at most 1.6 MB each, for an image of 32768 pixels along a side
 def _taps(original: int, valid: int, side: int, mask_size: int) -> _Taps:
     outer_index, outer_weight = _bilinear(original, valid)
     inner_index, inner_weight = _bilinear(side, mask_size)

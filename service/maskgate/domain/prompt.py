@@ -25,6 +25,17 @@ _BOX_BOTTOM_RIGHT = 3.0
 _PAD_POINT = -1.0
 _EMPTY_SLOT = -2.0
 _LONGEST_AMBIGUOUS = 2
+_MOST_POINTS = 1024  # far more than any model has slots for
+
+
+def refuse_absurd(points: int) -> None:
+    """Refuse a number of points before time is spent on reading them.
+
+    Raises:
+        InvalidPrompt: No model takes as many.
+    """
+    if points > _MOST_POINTS:
+        raise InvalidPrompt(f"{points} points are too many.", points=points, limit=_MOST_POINTS)
 
 
 class Multimask(enum.Enum):

@@ -67,7 +67,7 @@ class Child:
             self._process.wait(self.component.stop_seconds)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            self._process.wait()
+            self._process.wait(reaper.KILL_SECONDS)
         reaper.end_processes(self._mark, grace=0)
 
 

@@ -105,7 +105,10 @@ class EmbeddedStack:
 
         Raises:
             ComponentFailed: It died, or was not ready in time.
+            ValueError: It is running.
         """
+        if name in self._children:
+            raise ValueError(f"{name} is running")
         component = next(c for c in self._plan.components if c.name == name)
         began = time.monotonic()
         self._children[name] = Child(component, run_directory=self._directory)
@@ -142,7 +145,7 @@ class EmbeddedStack:
 
     def _recover(self, child: Child) -> None:
         name, how = child.component.name, child.how_it_ended
-        child.stop()
+        self.stop(name)
         pause = self._crashes[name].record()
         if pause is None:
             raise ComponentFailed(name, f"keeps crashing ({how})", log_tail=child.log_tail())

@@ -17,25 +17,42 @@ MARK = "MASKGATE_STACK"
 """Environment variable of every process of a stack, inherited by their children: `<run directory>/<component>`."""
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where Linux keeps POSIX shared memory
+TEMPORARY = Path("/tmp")  # noqa: S108 - where Triton's Python backend makes its folder, whatever TMPDIR says
+PROCESSES = Path("/proc")
 GRACE_SECONDS = 2.0
 KILL_SECONDS = 5.0
 
 
 def main(arguments: list[str]) -> None:
     """Waits for the parent to close the pipe or die, then leaves no process and no file."""
-    run_directory = Path(arguments[0])
+    run_directory, began = Path(arguments[0]), time.time()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     sys.stdin.buffer.read()
-    tidy(run_directory)
+    tidy(run_directory, began=began)
 
 
-def tidy(run_directory: Path) -> None:
-    """Ends the stack's processes, then deletes its run directory and its shared memory."""
+def tidy(run_directory: Path, *, began: float) -> None:
+    """Ends the processes of a stack that began at that time (of `time.time`), and deletes what they leave behind."""
     end_processes(run_directory, grace=GRACE_SECONDS)
-    shutil.rmtree(run_directory, ignore_errors=True)
     for region in SHARED_MEMORY.glob(f"{run_directory.name}*"):
         region.unlink(missing_ok=True)
+    delete_forgotten_folders(since=began)
+    shutil.rmtree(run_directory, ignore_errors=True)
+
+
+def delete_forgotten_folders(*, since: float, parent: Path = TEMPORARY, processes: Path = PROCESSES) -> None:
+    """Deletes the empty folder that Triton's Python backend makes for packed environments.
+
+    It stays behind when Triton is killed. While any Triton is running such folders are left alone, since one may be in
+    use; a stack that ends later deletes them too.
+    """
+    if any(_is_triton(process) for process in processes.glob("[0-9]*")):
+        return
+    for folder in parent.glob("python_env_*"):
+        with contextlib.suppress(OSError):  # not empty, gone, or not ours
+            if folder.stat().st_mtime >= since:
+                folder.rmdir()
 
 
 def end_processes(marked: Path, *, grace: float) -> None:
@@ -50,7 +67,7 @@ def end_processes(marked: Path, *, grace: float) -> None:
 
 def find_processes(marked: Path) -> list[int]:
     """Finds processes by their mark, which outlives the process that started them; a zombie has none."""
-    return [int(entry.name) for entry in Path("/proc").glob("[0-9]*") if _is_below(marked, _mark_of(entry))]
+    return [int(entry.name) for entry in PROCESSES.glob("[0-9]*") if _is_below(marked, _mark_of(entry))]
 
 
 def _mark_of(process: Path) -> Path | None:
@@ -60,6 +77,12 @@ def _mark_of(process: Path) -> Path | None:
             if name == MARK.encode():
                 return Path(os.fsdecode(value))
     return None
+
+
+def _is_triton(process: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return process.joinpath("cmdline").read_bytes().split(b"\0")[0].endswith(b"/tritonserver")
+    return False
 
 
 def _is_below(marked: Path, mark: Path | None) -> bool:

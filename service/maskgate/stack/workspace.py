@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -21,6 +22,7 @@ class Workspace:
 
     def __init__(self) -> None:
         """Creates the directory and starts the reaper."""
+        self._began = time.time()
         self.directory = Path(tempfile.mkdtemp(prefix="maskgate-"))
         self._reaper = subprocess.Popen(  # noqa: S603 - a command line of ours
             [sys.executable, "-I", "-S", reaper.__file__, str(self.directory)],
@@ -40,6 +42,6 @@ class Workspace:
             self._reaper.communicate(timeout=REAPER_SECONDS)
         except subprocess.TimeoutExpired:
             self._reaper.kill()
-            self._reaper.wait()
+            self._reaper.wait(reaper.KILL_SECONDS)
         if self.directory.exists():
-            reaper.tidy(self.directory)
+            reaper.tidy(self.directory, began=self._began)

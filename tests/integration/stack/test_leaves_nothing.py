@@ -5,9 +5,8 @@ import signal
 import stat
 from pathlib import Path
 
-from tests.integration.stack.holding import held_stack, wait_until
-
 from maskgate.stack import EmbeddedStack, StackConfig, reaper
+from tests.integration.stack.holding import held_stack, wait_until
 
 VALKEY_ONLY = StackConfig(triton=False)
 

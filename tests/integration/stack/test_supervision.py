@@ -104,3 +104,9 @@ def test_logs_are_passed_on() -> None:
 
     assert any(line.startswith("valkey   | ") and "Ready to accept connections" in line for line in lines)
     assert any("User requested shutdown" in line for line in lines)
+
+
+def test_a_running_component_is_not_started_twice() -> None:
+    """Starting what runs is a mistake of the caller."""
+    with EmbeddedStack(VALKEY_ONLY) as stack, pytest.raises(ValueError, match="valkey is running"):
+        stack.start("valkey")

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from tests.integration.stack.holding import held_stack, wait_until
-from tests.integration.stack.tiny_models import write_repository
 from tritonclient import grpc as triton
 
 from maskgate.stack import ComponentFailed, EmbeddedStack, StackConfig, reaper
+from tests.integration.stack.holding import held_stack, wait_until
+from tests.integration.stack.tiny_models import write_repository
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

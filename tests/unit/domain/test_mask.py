@@ -101,10 +101,13 @@ def test_positive_logits_in_the_padding_are_cut_off() -> None:
 
 
 def test_the_threshold_itself_is_background() -> None:
-    """A logit of exactly 0 is not foreground."""
-    actual = upscale(np.zeros((32, 32), np.float32), FRAME)
+    """A logit of exactly 0 is not foreground, not even between two objects."""
+    logits = np.zeros((32, 32), np.float32)
+    logits[0, 0] = logits[31, 31] = 1
 
-    assert not actual.any()
+    actual = upscale(logits, FRAME)
+
+    assert (True, False, True) == (actual[0, 0], actual[32, 32], actual[63, 63])
 
 
 def test_pixels_are_in_fortran_order() -> None:

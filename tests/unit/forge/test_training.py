@@ -12,8 +12,8 @@ from maskforge.lite0.encoder import valid_area
 from maskforge.lite0.trunk import EfficientNetLite0
 from maskforge.sam.model import Prompts
 from maskforge.training.examples import Crop, ExampleConfig, draw_crop, first_prompt
-from maskforge.training.loop import Phase, TrainingConfig
-from maskforge.training.rounds import RoundConfig, draw_pixel, second_round
+from maskforge.training.rounds import Target, draw_pixel, second_round
+from maskforge.training.schedule import Phase, TrainingConfig
 
 
 def test_the_curriculum_follows_the_budget() -> None:
@@ -70,9 +70,8 @@ def test_the_correction_clicks_a_wrong_pixel() -> None:
         torch.zeros(1, 1, 3, 2), torch.tensor([[[1.0, -1.0, -2.0]]]), torch.zeros(1, 1, 4, 4), torch.zeros(1, 1)
     )
     logits = torch.full((1, 1, 4, 4), -99.0)
-    counted = torch.ones_like(mask)
-    config = RoundConfig(feedback_share=1)
-    prompts = second_round(first, logits, mask, counted, pitch=4, config=config)
+    target = Target(mask.float().unsqueeze(2), mask.unsqueeze(2), torch.ones(1, 1, 1, 4, 4, dtype=torch.bool))
+    prompts = second_round(first, logits, target, pitch=4, feedback_share=1)
     torch.testing.assert_close(torch.tensor([[[1.0, -1.0, 1.0]]]), prompts.point_labels)
     torch.testing.assert_close(torch.tensor([5.5, 9.5]), prompts.point_coords[0, 0, 2])
     torch.testing.assert_close(torch.full((1, 1, 4, 4), -32.0), prompts.mask_input)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnx
 import pytest
+
 from tests.integration.stack.tiny_models import doubling_model
 from tests.unit.stack.fake_triton import InferenceResponse, Request, TritonError, TritonModelException, load_backend
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from maskgate.domain.errors import InvalidRequest
-from maskgate.domain.prompt import Box, Multimask, Point, Prompt
+from maskgate.domain.prompt import Box, Multimask, Point, Prompt, refuse_absurd
 from maskgate.domain.timing import CacheTier
 from maskgate.transport.grpc._pb import segmentation_pb2 as pb
 
@@ -31,6 +31,7 @@ _FOREGROUND = 1
 
 def to_prompt(request: pb.SegmentRequest) -> Prompt:
     """Read the prompt of a request. Raises InvalidPrompt."""
+    refuse_absurd(len(request.points))
     points = tuple(
         Point(point.x, point.y, point.label if point.HasField("label") else _FOREGROUND) for point in request.points
     )

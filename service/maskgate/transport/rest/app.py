@@ -11,6 +11,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from maskgate.transport.rest import errors
 from maskgate.transport.rest.images import create_router
+from maskgate.transport.rest.limits import BodyLimit
 from maskgate.transport.rest.schemas import ReadyResponse
 
 if TYPE_CHECKING:
@@ -36,8 +37,9 @@ def create_app(
         redoc_url=None,
     )
     errors.install(app)
-    app.include_router(create_router(usecases, observer=observer, max_upload_bytes=max_upload_bytes))
+    app.include_router(create_router(usecases, observer=observer))
     _add_operations(app, health, registry)
+    app.add_middleware(BodyLimit, max_upload_bytes=max_upload_bytes)
     return app
 
 

@@ -14,7 +14,6 @@ from maskgate.domain.errors import InvalidImage, InvalidRequest
 from maskgate.domain.image import ImageId
 from maskgate.domain.prompt import Multimask
 from maskgate.transport.rest.errors import DOCUMENTED
-from maskgate.transport.rest.limits import MULTIPART_OVERHEAD_BYTES, limit_body
 from maskgate.transport.rest.schemas import Image, SegmentRequest, SegmentResponse
 
 if TYPE_CHECKING:
@@ -35,21 +34,21 @@ _Accept = Annotated[
 ]
 
 
-def create_router(usecases: UseCases, *, observer: CallObserver, max_upload_bytes: int) -> APIRouter:
+def create_router(usecases: UseCases, *, observer: CallObserver) -> APIRouter:
     """Create the routes under /v1."""
     router = APIRouter(prefix="/v1", responses=DOCUMENTED, tags=["segmentation"])
-    _add_upload(router, usecases, observer=observer, max_bytes=max_upload_bytes)
+    _add_upload(router, usecases, observer=observer)
     _add_lookup(router, usecases, observer=observer)
     _add_segment(router, usecases, observer=observer)
     return router
 
 
-def _add_upload(router: APIRouter, usecases: UseCases, *, observer: CallObserver, max_bytes: int) -> None:
+def _add_upload(router: APIRouter, usecases: UseCases, *, observer: CallObserver) -> None:
     @router.post("/images", status_code=201, summary="Upload an image", openapi_extra={"requestBody": _UPLOAD_BODY})
     async def upload_image(request: Request, response: Response, timeout: _Timeout = None) -> Image:
         """Keep an image: the file as the body, or as the first file of a form (`curl -F file=@photo.jpg`)."""
         async with observer.call(_PROTOCOL, "UploadImage", deadline=_seconds(timeout)):
-            info = await usecases.upload_image(await _content(request, max_bytes))
+            info = await usecases.upload_image(await _content(request))
         response.headers["Location"] = f"/v1/images/{info.image_id}"
         return Image.of(info)
 
@@ -93,11 +92,9 @@ _UPLOAD_BODY = {
 }
 
 
-async def _content(request: Request, max_bytes: int) -> bytes:
+async def _content(request: Request) -> bytes:
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
-        limit_body(request, max_bytes=max_bytes)
         return await request.body()
-    limit_body(request, max_bytes=max_bytes + MULTIPART_OVERHEAD_BYTES)
     async with request.form() as form:
         for _, part in form.multi_items():
             if isinstance(part, UploadFile):

@@ -6,41 +6,64 @@ from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers
 
-from maskgate.domain.errors import ImageTooLarge
+from maskgate.domain.errors import ImageTooLarge, InvalidRequest
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
-    from starlette.types import Message, Receive
+    from collections.abc import Callable
 
-MULTIPART_OVERHEAD_BYTES = 64 * 1024
-"""What the headers and boundaries of a form may take beside the file in it."""
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from maskgate.domain.errors import MaskgateError
+
+_MOST_JSON_BYTES = 1024 * 1024
+_FORM_OVERHEAD_BYTES = 64 * 1024  # headers and boundaries of a form, beside the file in it
 
 
-def limit_body(request: Request, *, max_bytes: int) -> None:
-    """Make reading the body of a request fail once it is larger than the limit.
+class BodyLimit:
+    """Makes reading a body fail once it is longer than it may be.
 
-    Raises:
-        ImageTooLarge: Its Content-Length says so already; otherwise while it is read.
+    The error is raised where the body is read, inside the app, so that it is answered like any other.
     """
-    declared = Headers(scope=request.scope).get("content-length", "")
-    if declared.isdigit() and int(declared) > max_bytes:
-        raise _too_large(max_bytes)
-    request._receive = _counting(request._receive, max_bytes)  # noqa: SLF001 - Starlette has no public hook
+
+    def __init__(self, app: ASGIApp, *, max_upload_bytes: int) -> None:
+        self._app = app
+        self._max_upload_bytes = max_upload_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, with its body counted."""
+        if scope["type"] == "http":
+            receive = self._limited(Headers(scope=scope), receive)
+        await self._app(scope, receive, send)
+
+    def _limited(self, headers: Headers, receive: Receive) -> Receive:
+        kind = headers.get("content-type", "")
+        declared = headers.get("content-length", "")
+        length = int(declared) if declared.isdigit() else 0
+        if kind.startswith("application/json"):
+            return _counting(receive, length, limit=_MOST_JSON_BYTES, refuse=_json_too_long)
+        form = _FORM_OVERHEAD_BYTES if kind.startswith("multipart/form-data") else 0
+        return _counting(receive, length, limit=self._max_upload_bytes + form, refuse=_upload_too_long)
 
 
-def _counting(receive: Receive, max_bytes: int) -> Receive:
+def _counting(receive: Receive, declared: int, *, limit: int, refuse: Callable[[int], MaskgateError]) -> Receive:
     seen = 0
 
     async def counted() -> Message:
         nonlocal seen
+        if declared > limit:
+            raise refuse(limit)
         message = await receive()
         seen += len(message.get("body", b""))
-        if seen > max_bytes:
-            raise _too_large(max_bytes)
+        if seen > limit:
+            raise refuse(limit)
         return message
 
     return counted
 
 
-def _too_large(max_bytes: int) -> ImageTooLarge:
-    return ImageTooLarge(f"The body is larger than the limit of {max_bytes} bytes.", limit_bytes=max_bytes)
+def _json_too_long(limit: int) -> MaskgateError:
+    return InvalidRequest(f"The body is longer than {limit} bytes.", limit_bytes=limit)
+
+
+def _upload_too_long(limit: int) -> MaskgateError:
+    return ImageTooLarge(f"The upload is larger than the limit of {limit} bytes.", limit_bytes=limit)

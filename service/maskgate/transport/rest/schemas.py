@@ -61,6 +61,7 @@ class SegmentRequest(_Request):
 
     def to_prompt(self) -> domain.Prompt:
         """Read the prompt. Raises InvalidPrompt."""
+        domain.refuse_absurd(len(self.points))
         points = tuple(domain.Point(point.x, point.y, point.label) for point in self.points)
         return domain.Prompt(points, None if self.box is None else self.box.to_domain())
 

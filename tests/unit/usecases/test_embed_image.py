@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+import pytest
+
+from maskgate.domain.embedding import EmbeddingKey
+from maskgate.domain.errors import BackendUnavailable, ImageNotFound, Overloaded, StoreUnavailable
+from maskgate.domain.image import ImageId, ImageInfo
+from maskgate.domain.timing import CacheTier
+from maskgate.usecases.admission import Admission
+from maskgate.usecases.embed_image import EmbeddingCaches, EmbedImage
+from tests.fakes import SIZE, SPEC, FailingStore, FakeBackend, FakeCache, FakeDecoder, FakeStore
+
+PHOTO = b"a photo"
+IMAGE_ID = ImageId.of(PHOTO)
+KEY = EmbeddingKey.of(IMAGE_ID, SPEC)
+
+
+@dataclass
+class World:
+    """EmbedImage and the fakes around it."""
+
+    store: FakeStore = field(default_factory=FakeStore)
+    backend: FakeBackend = field(default_factory=FakeBackend)
+    decoder: FakeDecoder = field(default_factory=FakeDecoder)
+    l1: FakeCache = field(default_factory=FakeCache)
+    l2: FakeCache = field(default_factory=FakeCache)
+    waiting: int = 100
+
+    def __post_init__(self) -> None:
+        self.embed = EmbedImage(
+            caches=EmbeddingCaches(self.l1, self.l2),
+            store=self.store,
+            decoder=self.decoder,
+            backend=self.backend,
+            admission=Admission(tier="image encoder", concurrency=1, waiting=self.waiting),
+        )
+
+    async def keep(self, content: bytes) -> ImageId:
+        image_id = ImageId.of(content)
+        await self.store.put(ImageInfo(image_id, SIZE, "FAKE", len(content)), content)
+        return image_id
+
+
+@pytest.fixture
+async def world() -> World:
+    world = World()
+    await world.keep(PHOTO)
+    return world
+
+
+async def settle() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def test_a_miss_encodes_once_and_fills_both_tiers(world: World) -> None:
+    """The first call reads the image, encodes it, and remembers the embedding in both tiers."""
+    embedded = await world.embed(IMAGE_ID, SPEC)
+
+    assert embedded.tier is CacheTier.MISS
+    assert embedded.embedding.original == SIZE
+    assert embedded.encode > 0
+    assert (1, 1) == (world.backend.encodes, world.store.reads)
+    assert {KEY: embedded.embedding} == world.l1.entries == world.l2.entries
+
+
+async def test_an_l1_hit_asks_nobody_else(world: World) -> None:
+    """An embedding in the memory of the process needs neither Redis nor the image nor the encoder."""
+    first = await world.embed(IMAGE_ID, SPEC)
+    world.l2.entries.clear()
+    world.store.forget()
+
+    second = await world.embed(IMAGE_ID, SPEC)
+
+    assert second.tier is CacheTier.L1
+    assert first.embedding == second.embedding
+    assert (1, 0.0, 0.0) == (world.backend.encodes, second.encode, second.queue)
+
+
+async def test_an_l2_hit_fills_l1(world: World) -> None:
+    """An embedding that another gateway made is taken over into the memory of this one."""
+    first = await world.embed(IMAGE_ID, SPEC)
+    world.l1.entries.clear()
+
+    second, third = await world.embed(IMAGE_ID, SPEC), await world.embed(IMAGE_ID, SPEC)
+
+    assert [CacheTier.L2, CacheTier.L1] == [second.tier, third.tier]
+    assert first.embedding == second.embedding == third.embedding
+    assert world.backend.encodes == 1
+
+
+async def test_a_wrong_sized_l2_entry_is_a_miss(world: World) -> None:
+    """An entry that does not fit the model is made anew and replaced."""
+    first = await world.embed(IMAGE_ID, SPEC)
+    world.l1.entries.clear()
+    world.l2.shorten(KEY)
+
+    second = await world.embed(IMAGE_ID, SPEC)
+
+    assert second.tier is CacheTier.MISS
+    assert world.backend.encodes == 2
+    assert {KEY: first.embedding} == world.l2.entries
+
+
+async def test_an_embedding_needs_no_image(world: World) -> None:
+    """An image that has expired can still be segmented while its embedding is cached."""
+    await world.embed(IMAGE_ID, SPEC)
+    world.l1.entries.clear()
+    world.store.forget()
+
+    embedded = await world.embed(IMAGE_ID, SPEC)
+
+    assert embedded.tier is CacheTier.L2
+    assert world.decoder.prepared == 1
+
+
+async def test_fifty_first_clicks_encode_once(world: World) -> None:
+    """Concurrent first clicks on an image join one encode."""
+    world.backend.gate.clear()
+    clicks = [asyncio.create_task(world.embed(IMAGE_ID, SPEC)) for _ in range(50)]
+    await settle()
+
+    world.backend.gate.set()
+    embedded = await asyncio.gather(*clicks)
+
+    assert world.backend.encodes == 1
+    assert {CacheTier.MISS} == {each.tier for each in embedded}
+    assert len({each.embedding for each in embedded}) == 1
+
+
+async def test_a_cancelled_click_loses_no_encode(world: World) -> None:
+    """When everybody who waited has gone, the encode is finished and cached all the same; draining waits for it."""
+    world.backend.gate.clear()
+    click = asyncio.create_task(world.embed(IMAGE_ID, SPEC))
+    await settle()
+    click.cancel()
+    await settle()
+
+    world.backend.gate.set()
+    await world.embed.drain()
+    again = await world.embed(IMAGE_ID, SPEC)
+
+    assert click.cancelled()
+    assert again.tier is CacheTier.L1
+    assert world.backend.encodes == 1
+
+
+async def test_a_failed_encode_reaches_every_waiter_and_is_not_cached(world: World) -> None:
+    """All who waited get the error; the next call tries again."""
+    world.backend.encode_error = BackendUnavailable("Triton is away.")
+    world.backend.gate.clear()
+    clicks = [asyncio.create_task(world.embed(IMAGE_ID, SPEC)) for _ in range(3)]
+    await settle()
+    world.backend.gate.set()
+    outcomes = await asyncio.gather(*clicks, return_exceptions=True)
+    assert [BackendUnavailable] * 3 == [type(outcome) for outcome in outcomes]
+    assert not world.l1.entries
+    assert not world.l2.entries
+
+    world.backend.encode_error = None
+    again = await world.embed(IMAGE_ID, SPEC)
+
+    assert again.tier is CacheTier.MISS
+    assert world.backend.encodes == 2
+
+
+async def test_an_unknown_image_is_not_found(world: World) -> None:
+    """Without a cached embedding an image has to be there, and the error says what to do."""
+    unknown = ImageId.of(b"another photo")
+
+    with pytest.raises(ImageNotFound, match="upload it") as refusal:
+        await world.embed(unknown, SPEC)
+
+    assert {"image_id": str(unknown)} == refusal.value.metadata
+    assert world.backend.encodes == 0
+
+
+async def test_a_store_that_cannot_be_asked_is_not_a_missing_image() -> None:
+    """A client must not be told to upload again what may still be kept."""
+    embed = EmbedImage(
+        caches=EmbeddingCaches(FakeCache(), FakeCache()),
+        store=FailingStore(),
+        decoder=FakeDecoder(),
+        backend=FakeBackend(),
+        admission=Admission(tier="image encoder", concurrency=1, waiting=1),
+    )
+
+    with pytest.raises(StoreUnavailable):
+        await embed(IMAGE_ID, SPEC)
+
+
+async def test_images_are_not_read_ahead_of_the_cache(world: World) -> None:
+    """The store is asked for bytes only where both tiers have missed."""
+    await world.embed(IMAGE_ID, SPEC)
+    world.l1.entries.clear()
+    await world.embed(IMAGE_ID, SPEC)
+
+    assert world.store.reads == 1
+
+
+async def test_encodes_wait_for_their_turn() -> None:
+    """Encodes of different images share the places of the tier: one waits, which its timing shows, one is refused."""
+    world = World(waiting=1)
+    images = [await world.keep(content) for content in (b"one", b"two", b"three")]
+    world.backend.gate.clear()
+    clicks = [asyncio.create_task(world.embed(image_id, SPEC)) for image_id in images]
+    await settle()
+    await asyncio.sleep(0.03)
+    assert world.backend.encodes == 1
+
+    world.backend.gate.set()
+    first, second, third = await asyncio.gather(*clicks, return_exceptions=True)
+
+    assert isinstance(third, Overloaded)
+    assert not isinstance(first, BaseException)
+    assert not isinstance(second, BaseException)
+    assert first.queue < second.queue
+    assert second.queue >= 0.02

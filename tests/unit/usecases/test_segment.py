@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from maskgate.domain.errors import InvalidPrompt, ModelNotFound, Overloaded
+from maskgate.domain.image import ImageId, ImageInfo
+from maskgate.domain.prompt import Box, MaskSelection, Multimask, Point, Prompt
+from maskgate.domain.timing import CacheTier
+from maskgate.usecases.admission import Admission
+from maskgate.usecases.embed_image import EmbeddingCaches, EmbedImage
+from maskgate.usecases.segment import Segment
+from tests.fakes import SIZE, SPEC, FakeBackend, FakeCache, FakeDecoder, FakeStore, inline
+
+PHOTO = b"a photo"
+IMAGE_ID = ImageId.of(PHOTO)
+CLICK = Prompt((Point(10, 20),))
+OTHER = replace(SPEC, name="other", weights_digest="sha256:" + "1" * 64)
+
+
+class World:
+    """Segment and the fakes around it; the image is kept already."""
+
+    def __init__(self, *, concurrency: int = 8, waiting: int = 8) -> None:
+        self.backend = FakeBackend(SPEC, OTHER)
+        self.l1, self.l2 = FakeCache(), FakeCache()
+        self.store = FakeStore()
+        embed = EmbedImage(
+            caches=EmbeddingCaches(self.l1, self.l2),
+            store=self.store,
+            decoder=FakeDecoder(),
+            backend=self.backend,
+            admission=Admission(tier="image encoder", concurrency=1, waiting=0),
+        )
+        self.segment = Segment(
+            embed=embed,
+            backend=self.backend,
+            admission=Admission(tier="mask decoder", concurrency=concurrency, waiting=waiting),
+            offload=inline,
+            default_model=SPEC.name,
+        )
+
+    async def keep(self) -> None:
+        await self.store.put(ImageInfo(IMAGE_ID, SIZE, "FAKE", len(PHOTO)), PHOTO)
+
+
+@pytest.fixture
+async def world() -> World:
+    world = World()
+    await world.keep()
+    return world
+
+
+async def test_masks_have_the_size_of_the_image(world: World) -> None:
+    """The answer names image and model, and its mask lies in the pixels of the original image."""
+    answer = await world.segment(IMAGE_ID, CLICK)
+
+    (mask,) = answer.masks
+    assert (IMAGE_ID, "tiny") == (answer.image_id, answer.model)
+    assert (30, 40) == mask.pixels.shape
+    assert (Box(0, 0, 20, 30), 20 * 30) == (mask.box, mask.area)
+
+
+async def test_the_prompt_reaches_the_decoder_in_its_frame(world: World) -> None:
+    """The decoder gets the embedding of the image, and the prompt scaled into the square with its pad point."""
+    await world.segment(IMAGE_ID, CLICK)
+
+    (decode,) = world.backend.decodes
+    assert world.l1.entries.popitem()[1].tensor == decode.embedding
+    assert [16, 32] == decode.slots.coords[0].tolist()
+    assert [1, -1, -2, -2, -2, -2, -2, -2] == decode.slots.labels.tolist()
+
+
+@pytest.mark.parametrize(
+    ("multimask", "selection"),
+    [
+        (Multimask.AUTO, MaskSelection.BEST),
+        (Multimask.SINGLE, MaskSelection.SINGLE),
+        (Multimask.ALL, MaskSelection.ALL),
+    ],
+)
+async def test_the_selection_reaches_the_decoder(world: World, multimask: Multimask, selection: MaskSelection) -> None:
+    """What is asked for is what the decoder is asked for."""
+    await world.segment(IMAGE_ID, CLICK, multimask=multimask)
+
+    assert [selection] == [decode.selection for decode in world.backend.decodes]
+
+
+async def test_the_best_mask_comes_first(world: World) -> None:
+    """Several masks are ordered by predicted IoU, pixels and estimate together."""
+    answer = await world.segment(IMAGE_ID, CLICK, multimask=Multimask.ALL)
+
+    assert [0.9, 0.7, 0.5] == [pytest.approx(mask.predicted_iou) for mask in answer.masks]
+    second_token, third_token, first_token = [mask.area for mask in answer.masks]
+    assert third_token < second_token < first_token
+
+
+async def test_timing_tells_the_tier(world: World) -> None:
+    """The first click is a miss with the encoder's time, the next one a hit without, after a restart one of L2."""
+    first = await world.segment(IMAGE_ID, CLICK)
+    second = await world.segment(IMAGE_ID, CLICK)
+    world.l1.entries.clear()
+    third = await world.segment(IMAGE_ID, CLICK)
+
+    timings = [answer.timing for answer in (first, second, third)]
+    assert [CacheTier.MISS, CacheTier.L1, CacheTier.L2] == [timing.cache_tier for timing in timings]
+    assert [True, False, False] == [timing.encode > 0 for timing in timings]
+    for timing in timings:
+        assert timing.decode > 0
+        assert timing.total >= timing.queue + timing.encode + timing.decode
+
+
+async def test_models_have_their_own_embeddings(world: World) -> None:
+    """Another model encodes the image again, and is named in the answer."""
+    await world.segment(IMAGE_ID, CLICK)
+
+    answer = await world.segment(IMAGE_ID, CLICK, model="other")
+
+    assert "other" == answer.model
+    assert world.backend.encodes == 2
+
+
+async def test_an_unknown_model_is_refused_before_encoding(world: World) -> None:
+    """A model that is not served costs nothing."""
+    with pytest.raises(ModelNotFound):
+        await world.segment(IMAGE_ID, CLICK, model="vit_z")
+
+    assert world.backend.encodes == 0
+
+
+async def test_a_prompt_too_long_is_refused_before_encoding(world: World) -> None:
+    """More points than the model has slots for cost nothing."""
+    with pytest.raises(InvalidPrompt, match="too many"):
+        await world.segment(IMAGE_ID, Prompt(tuple(Point(1, 1) for _ in range(8))))
+
+    assert (0, 0) == (world.backend.encodes, world.store.reads)
+
+
+async def test_a_prompt_outside_the_image_is_refused_before_decoding(world: World) -> None:
+    """The size of the image comes with its embedding, so no decode is spent on a click beside it."""
+    with pytest.raises(InvalidPrompt, match="outside"):
+        await world.segment(IMAGE_ID, Prompt((Point(40, 5),)))
+
+    assert [] == world.backend.decodes
+
+
+async def test_a_full_decoder_refuses() -> None:
+    """Clicks beyond those at work and those waiting are refused; the others are answered, with the wait they had."""
+    world = World(concurrency=1, waiting=1)
+    await world.keep()
+    await world.segment(IMAGE_ID, CLICK)
+    world.backend.gate.clear()
+    clicks = [asyncio.create_task(world.segment(IMAGE_ID, CLICK)) for _ in range(3)]
+    await asyncio.sleep(0.03)
+
+    world.backend.gate.set()
+    working, waiting, refused = await asyncio.gather(*clicks, return_exceptions=True)
+
+    assert isinstance(refused, Overloaded)
+    assert not isinstance(working, BaseException)
+    assert not isinstance(waiting, BaseException)
+    assert working.timing.queue < waiting.timing.queue
+    assert waiting.timing.queue >= 0.02

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from maskgate.usecases.single_flight import SingleFlight
+
+
+class Work:
+    """Work that waits until it is let go."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self._error = error
+        self.started = 0
+        self.done = 0
+        self.go = asyncio.Event()
+
+    async def __call__(self) -> int:
+        self.started += 1
+        await self.go.wait()
+        if self._error is not None:
+            raise self._error
+        self.done += 1
+        return self.done
+
+
+async def settle() -> None:
+    """Let every task run until it waits."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_calls_of_one_key_share_the_work() -> None:
+    """Work that is under way is joined, not started again."""
+    flights, work = SingleFlight[int](), Work()
+    waiters = [asyncio.create_task(flights("key", work)) for _ in range(10)]
+    await settle()
+
+    work.go.set()
+
+    assert [1] * 10 == await asyncio.gather(*waiters)
+    assert work.started == 1
+
+
+async def test_keys_do_not_wait_for_each_other() -> None:
+    """Work of another key is other work."""
+    flights, blocked, free = SingleFlight[int](), Work(), Work()
+    free.go.set()
+    waiter = asyncio.create_task(flights("one", blocked))
+    await settle()
+
+    assert await flights("two", free) == 1
+    assert not waiter.done()
+    blocked.go.set()
+    await waiter
+
+
+async def test_results_are_not_kept() -> None:
+    """Once the work has landed, the next call starts anew: remembering is a cache's task."""
+    flights, work = SingleFlight[int](), Work()
+    work.go.set()
+
+    assert [1, 2] == [await flights("key", work), await flights("key", work)]
+
+
+async def test_every_waiter_gets_the_error_and_the_next_call_tries_again() -> None:
+    """A failure reaches all who waited for it, and nobody after them."""
+    flights, failing, working = SingleFlight[int](), Work(ValueError("no")), Work()
+    waiters = [asyncio.create_task(flights("key", failing)) for _ in range(3)]
+    await settle()
+    failing.go.set()
+    working.go.set()
+
+    outcomes = await asyncio.gather(*waiters, return_exceptions=True)
+
+    assert [ValueError] * 3 == [type(outcome) for outcome in outcomes]
+    assert await flights("key", working) == 1
+
+
+@pytest.mark.parametrize("cancelled", [0, 1])
+async def test_a_cancelled_waiter_does_not_cancel_the_work(cancelled: int) -> None:
+    """Whether the first or a later waiter goes, the other one gets its result."""
+    flights, work = SingleFlight[int](), Work()
+    waiters = [asyncio.create_task(flights("key", work)) for _ in range(2)]
+    await settle()
+    waiters.pop(cancelled).cancel()
+    await settle()
+
+    work.go.set()
+
+    assert await waiters[0] == 1
+
+
+async def test_work_goes_on_when_all_have_gone() -> None:
+    """The work is finished for its own sake; draining waits for it."""
+    flights, work = SingleFlight[int](), Work()
+    waiter = asyncio.create_task(flights("key", work))
+    await settle()
+    waiter.cancel()
+    await settle()
+    draining = asyncio.create_task(flights.drain())
+    await settle()
+    assert not draining.done()
+
+    work.go.set()
+    await draining
+
+    assert work.done == 1
+
+
+async def test_draining_survives_failures() -> None:
+    """Draining waits for work that fails, too, and does not fail itself."""
+    flights, work = SingleFlight[int](), Work(ValueError("no"))
+    waiter = asyncio.create_task(flights("key", work))
+    await settle()
+    work.go.set()
+
+    await flights.drain()
+
+    with pytest.raises(ValueError, match="no"):
+        await waiter

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import pytest
+
+from maskgate.domain.errors import ImageTooLarge, InvalidImage, StoreUnavailable
+from maskgate.domain.image import ImageId, ImageInfo, ImageLimits
+from maskgate.usecases.get_image import GetImage
+from maskgate.usecases.upload_image import UploadImage
+from tests.fakes import SIZE, FailingStore, FakeDecoder, FakeStore, inline
+
+PHOTO = b"a photo"
+LIMITS = ImageLimits(max_bytes=10, max_pixels=10_000)
+
+
+def create(decoder: FakeDecoder, store: FakeStore | FailingStore) -> UploadImage:
+    return UploadImage(store=store, decoder=decoder, limits=LIMITS, offload=inline)
+
+
+async def test_an_upload_is_kept() -> None:
+    """An upload answers with what the image is, and can be looked up afterwards."""
+    store = FakeStore()
+    expected = ImageInfo(ImageId.of(PHOTO), SIZE, "FAKE", len(PHOTO))
+
+    answered = await create(FakeDecoder(), store)(PHOTO)
+
+    assert expected == answered
+    assert expected == await GetImage(store=store)(answered.image_id)
+    assert PHOTO == await store.content(answered.image_id)
+
+
+async def test_a_second_upload_neither_decodes_nor_stores() -> None:
+    """The hash is asked for first: bytes that are kept already cost nothing more."""
+    decoder, store = FakeDecoder(), FakeStore()
+    upload = create(decoder, store)
+
+    first, second = await upload(PHOTO), await upload(PHOTO)
+
+    assert first == second
+    assert (1, 1) == (decoder.inspected, store.puts)
+
+
+async def test_an_expired_image_can_be_uploaded_again() -> None:
+    """What the store has forgotten is decoded and stored anew."""
+    decoder, store = FakeDecoder(), FakeStore()
+    upload = create(decoder, store)
+    await upload(PHOTO)
+    store.forget()
+
+    await upload(PHOTO)
+
+    assert (2, 2) == (decoder.inspected, store.puts)
+
+
+@pytest.mark.parametrize(("content", "error"), [(b"", InvalidImage), (bytes(11), ImageTooLarge)])
+async def test_limits_come_before_all_work(content: bytes, error: type[Exception]) -> None:
+    """An empty or too large upload is refused before it is hashed, looked up or decoded."""
+    decoder = FakeDecoder()
+    upload = create(decoder, FailingStore())
+
+    with pytest.raises(error):
+        await upload(content)
+
+    assert decoder.inspected == 0
+
+
+async def test_without_a_store_nothing_is_promised() -> None:
+    """An image that cannot be kept is not accepted."""
+    upload = create(FakeDecoder(), FailingStore())
+
+    with pytest.raises(StoreUnavailable):
+        await upload(PHOTO)
