@@ -1,5 +1,8 @@
 # `make` or `make help` lists the verbs. Each sets up what it needs; no root.
 PYTHON ?= python3
+# Triton's wheel needs numpy < 2, which has no wheels for Python 3.13 and later: there, an older one beside it is taken.
+TRITON_PYTHON ?= $(shell for python in $(PYTHON) python3.12 python3.11; do \
+  $$python -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null && echo $$python && break; done)
 BIN := .venv/bin
 TRITON_BIN := .venv-triton/bin
 PB := service/maskgate/transport/grpc/_pb
@@ -59,6 +62,8 @@ clean:  ## Remove what the other verbs have made, the environments too
 	@touch $@ .venv/.gateway
 
 .venv-triton/.ready: deploy/triton/requirements.txt
-	$(PYTHON) -m venv .venv-triton
+	@test -n "$(TRITON_PYTHON)" || { echo "Triton's environment needs Python 3.11 or 3.12; name one: make TRITON_PYTHON=…"; exit 1; }
+	$(TRITON_PYTHON) -m venv .venv-triton
 	$(TRITON_BIN)/pip install --quiet --disable-pip-version-check --requirement deploy/triton/requirements.txt
+	deploy/triton/get-libpython .venv-triton
 	@touch $@

@@ -31,6 +31,7 @@ def main() -> None:
     """Make the models that maskgate serves."""
     logging.basicConfig(level=logging.ERROR, format="%(asctime)s %(message)s")
     logging.getLogger("maskforge").setLevel(logging.INFO)
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns that there is no torchvision
 
 
 @main.command()

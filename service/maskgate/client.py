@@ -25,6 +25,11 @@ _MULTIMASK = {
     Multimask.SINGLE: pb.MULTIMASK_SINGLE,
     Multimask.ALL: pb.MULTIMASK_ALL,
 }
+_CHANNEL_OPTIONS = (
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.enable_http_proxy", 0),  # gRPC would ask the environment's proxy even for 127.0.0.1
+)
 _CACHE_TIER = {
     pb.CACHE_TIER_MISS: CacheTier.MISS,
     pb.CACHE_TIER_L1: CacheTier.L1,
@@ -72,8 +77,7 @@ class Client:
 
     def __init__(self, address: str, *, timeout: float = 60.0) -> None:
         self._timeout = timeout
-        unlimited = (("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1))
-        self._channel = grpc.insecure_channel(address, options=unlimited)
+        self._channel = grpc.insecure_channel(address, options=_CHANNEL_OPTIONS)
         self._stub = SegmentationServiceStub(self._channel)  # type: ignore[no-untyped-call] # generated
 
     def __enter__(self) -> Self:

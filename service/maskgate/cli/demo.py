@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from maskgate.cli.overlay import draw_overlay
+from maskgate.cli.up import explain
 from maskgate.client import Client
 from maskgate.domain.image import ImageId
 from maskgate.domain.prompt import Box, Point, Prompt
@@ -77,7 +78,7 @@ def demo(*, photo: Path, output: Path) -> None:
             stack.restart("gateway")
             after = _run(stack.endpoints, photo, output, _AFTER_RESTART, first=1 + len(before))
     except StackError as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(explain(error)) from error
     rows = before + after
     (output / "demo.json").write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
     click.echo("\n" + _table(rows))

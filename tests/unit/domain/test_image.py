@@ -7,7 +7,7 @@ import pytest
 from maskgate.domain.errors import ImageTooLarge, InvalidImage, InvalidImageId
 from maskgate.domain.image import ImageId, ImageLimits, ImageSize
 
-LIMITS = ImageLimits(max_bytes=100, max_pixels=1000)
+LIMITS = ImageLimits(max_bytes=100, max_pixels=1000, max_side=200)
 
 
 def test_identifier_is_the_sha256_of_the_bytes() -> None:
@@ -62,12 +62,14 @@ def test_uploads_are_limited_in_bytes(size: int, error: type[InvalidImage]) -> N
     assert error is refusal.type
 
 
-def test_images_are_limited_in_pixels() -> None:
-    """The product counts, and the refusal says the size and the limit."""
+@pytest.mark.parametrize("size", [ImageSize(7, 143), ImageSize(201, 4), ImageSize(4, 201)])
+def test_images_are_limited_in_pixels(size: ImageSize) -> None:
+    """The product and each side count, and the refusal says the size and the limits."""
     with pytest.raises(ImageTooLarge) as refusal:
-        LIMITS.check_pixels(ImageSize(7, 143))
+        LIMITS.check_pixels(size)
 
-    assert {"width": "7", "height": "143", "limit_pixels": "1000"} == refusal.value.metadata
+    expected = {"width": size.width, "height": size.height, "limit_pixels": 1000, "limit_side": 200}
+    assert {name: str(value) for name, value in expected.items()} == refusal.value.metadata
 
 
 def test_limits_themselves_are_allowed() -> None:
@@ -75,3 +77,4 @@ def test_limits_themselves_are_allowed() -> None:
     LIMITS.check_bytes(1)
     LIMITS.check_bytes(100)
     LIMITS.check_pixels(ImageSize(10, 100))
+    LIMITS.check_pixels(ImageSize(200, 5))

@@ -8,7 +8,7 @@ from tests.fakes import SPEC
 from maskgate.domain.errors import InvalidPrompt
 from maskgate.domain.frame import Frame
 from maskgate.domain.image import ImageSize
-from maskgate.domain.prompt import Box, MaskSelection, Multimask, Point, Prompt, PromptSlots
+from maskgate.domain.prompt import Box, MaskSelection, Multimask, Point, Prompt, PromptSlots, refuse_absurd
 
 SIZE = ImageSize(100, 50)
 BOX = Box(10, 10, 20, 20)
@@ -51,6 +51,14 @@ def test_points_have_to_fit_the_slots(box: Box | None, limit: int) -> None:
         Prompt(points(limit + 1), box).check_fits(SPEC)
 
     assert {"points": str(limit + 1), "limit": str(limit)} == refusal.value.metadata
+
+
+def test_absurd_numbers_of_points_are_refused_unread() -> None:
+    """A count that no model takes is refused before the points are looked at."""
+    refuse_absurd(1024)
+
+    with pytest.raises(InvalidPrompt, match="1025 points are too many"):
+        refuse_absurd(1025)
 
 
 @pytest.mark.parametrize(

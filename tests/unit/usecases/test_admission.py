@@ -60,6 +60,7 @@ async def test_so_many_at_once_and_so_many_waiting() -> None:
     refused = await tier.enter(3)
 
     assert [0, 1] == tier.inside
+    assert refused.done()
     with pytest.raises(Overloaded) as refusal:
         await refused
     assert {"tier": "decoder"} == refusal.value.metadata

@@ -9,7 +9,7 @@ from maskgate.usecases.upload_image import UploadImage
 from tests.fakes import SIZE, FailingStore, FakeDecoder, FakeStore, inline
 
 PHOTO = b"a photo"
-LIMITS = ImageLimits(max_bytes=10, max_pixels=10_000)
+LIMITS = ImageLimits(max_bytes=10, max_pixels=10_000, max_side=1000)
 
 
 def create(decoder: FakeDecoder, store: FakeStore | FailingStore) -> UploadImage:

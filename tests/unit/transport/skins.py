@@ -1,0 +1,250 @@
+"""Both protocols behind one interface, so that one suite holds them to the same behaviour."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import grpc
+import httpx
+from google.protobuf.json_format import MessageToDict
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+from maskgate.transport.grpc._pb import segmentation_pb2 as pb
+from maskgate.transport.grpc._pb.segmentation_pb2_grpc import SegmentationServiceStub
+from maskgate.transport.grpc.server import GrpcBounds, create_server
+from maskgate.transport.rest.app import create_app
+from tests.unit.transport.world import LIMITS
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable
+
+    from google.protobuf.message import Message
+
+    from maskgate.domain.prompt import Box, Point
+    from tests.unit.transport.world import World
+
+SERVICE = "maskgate.v1.SegmentationService"
+BOUNDS = GrpcBounds(max_message_bytes=4 * LIMITS.max_bytes, max_concurrent_calls=100)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a client learns, whatever the protocol.
+
+    Attributes:
+        code: Canonical code, "OK" included.
+        reason: Machine-readable reason of an error.
+        domain: Who gave the reason (gRPC only; REST has one domain).
+        message: For people.
+        metadata: Variable parts of the message.
+        retry_after: Seconds to wait before trying again.
+        payload: Fields of the answer, by the names of the contract.
+    """
+
+    code: str
+    reason: str = ""
+    message: str = ""
+    metadata: dict[str, str] = field(default_factory=dict)
+    retry_after: int | None = None
+    payload: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def refusal(self) -> tuple[str, str]:
+        return self.code, self.reason
+
+
+class Skin(Protocol):
+    """A client of one protocol."""
+
+    name: str
+
+    async def upload(self, content: bytes) -> Answer: ...
+
+    async def get(self, image_id: str) -> Answer: ...
+
+    async def segment(
+        self,
+        image_id: str,
+        *points: Point,
+        box: Box | None = None,
+        multimask: str = "auto",
+        model: str = "",
+        timeout: float | None = None,
+    ) -> Answer: ...
+
+    async def send_garbage(self, image_id: str) -> Answer:
+        """Ask to segment with bytes that are no request."""
+        ...
+
+
+class RestSkin:
+    """JSON over HTTP, in process."""
+
+    name = "rest"
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self.client = client
+
+    async def upload(self, content: bytes) -> Answer:
+        return _from_http(await self.client.post("/v1/images", content=content))
+
+    async def get(self, image_id: str) -> Answer:
+        return _from_http(await self.client.get(f"/v1/images/{image_id}"))
+
+    async def segment(
+        self,
+        image_id: str,
+        *points: Point,
+        box: Box | None = None,
+        multimask: str = "auto",
+        model: str = "",
+        timeout: float | None = None,
+    ) -> Answer:
+        body = {
+            "points": [asdict(point) for point in points],
+            "box": box and asdict(box),
+            "multimask": multimask,
+            "model": model,
+        }
+        headers = {} if timeout is None else {"Request-Timeout": str(timeout)}
+        return await self.send(image_id, body, headers)
+
+    async def send(self, image_id: str, body: object, headers: dict[str, str] | None = None) -> Answer:
+        # Not httpx's json=, which refuses NaN and infinity: other clients do not.
+        content = _json_with_nan(body)
+        return await self.send_bytes(image_id, content, headers)
+
+    async def send_bytes(self, image_id: str, content: bytes, headers: dict[str, str] | None = None) -> Answer:
+        headers = {"Content-Type": "application/json"} | (headers or {})
+        return _from_http(
+            await self.client.post(f"/v1/images/{image_id}:segment", content=content, headers=headers)
+        )
+
+    async def send_garbage(self, image_id: str) -> Answer:
+        return await self.send_bytes(image_id, b'{"points": [{"x": 1, ')
+
+
+class GrpcSkin:
+    """Messages over HTTP/2, through a real server."""
+
+    name = "grpc"
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self.channel = channel
+        self._stub: Any = SegmentationServiceStub(channel)  # type: ignore[no-untyped-call]
+
+    async def upload(self, content: bytes) -> Answer:
+        return await _from_rpc(self._stub.UploadImage(pb.UploadImageRequest(content=content)), part="image")
+
+    async def get(self, image_id: str) -> Answer:
+        return await _from_rpc(self._stub.GetImage(pb.GetImageRequest(image_id=image_id)), part="image")
+
+    async def segment(
+        self,
+        image_id: str,
+        *points: Point,
+        box: Box | None = None,
+        multimask: str = "auto",
+        model: str = "",
+        timeout: float | None = None,
+    ) -> Answer:
+        request = pb.SegmentRequest(
+            image_id=image_id,
+            points=[pb.Point(x=point.x, y=point.y, label=point.label) for point in points],
+            box=None if box is None else pb.Box(x1=box.x1, y1=box.y1, x2=box.x2, y2=box.y2),
+            multimask=pb.Multimask.Value(f"MULTIMASK_{multimask.upper()}"),
+            model=model,
+        )
+        return await self.send(request, timeout=timeout)
+
+    async def send(self, request: pb.SegmentRequest, *, timeout: float | None = None) -> Answer:
+        return await _from_rpc(self._stub.Segment(request, timeout=timeout))
+
+    async def send_garbage(self, image_id: str) -> Answer:
+        method: Any = self.channel.unary_unary(f"/{SERVICE}/Segment")
+        return await _from_rpc(method(b"\x0a\xff\xff" + image_id.encode()))
+
+
+@asynccontextmanager
+async def open_rest(world: World) -> AsyncIterator[RestSkin]:
+    app = create_app(
+        world.usecases,
+        observer=world.observer,
+        health=world.health,
+        registry=world.registry,
+        max_upload_bytes=LIMITS.max_bytes,
+    )
+    # What a server does with errors that reach it: the app has answered already.
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
+        yield RestSkin(client)
+
+
+@asynccontextmanager
+async def open_grpc(world: World) -> AsyncIterator[GrpcSkin]:
+    server = create_server(world.usecases, observer=world.observer, health_state=world.health, bounds=BOUNDS)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        options = (("grpc.enable_http_proxy", 0),)
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=options) as channel:
+            yield GrpcSkin(channel)
+    finally:
+        await server.stop(grace=None)
+
+
+SKINS = {"grpc": open_grpc, "rest": open_rest}
+
+
+def _from_http(response: httpx.Response) -> Answer:
+    body = response.json()
+    if response.is_success:
+        return Answer("OK", payload=body)
+    error = body["error"]
+    assert response.status_code == error["code"]
+    retry = response.headers.get("Retry-After")
+    return Answer(
+        error["status"], error["reason"], error["message"], error["metadata"], None if retry is None else int(retry)
+    )
+
+
+async def _from_rpc(call: Awaitable[Message], *, part: str | None = None) -> Answer:
+    try:
+        response = await call
+    except grpc.aio.AioRpcError as error:
+        return _from_error(error)
+    return Answer("OK", payload=_payload(response if part is None else getattr(response, part)))
+
+
+def _from_error(error: grpc.aio.AioRpcError) -> Answer:
+    info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
+    rich = rpc_status.from_call(error)  # type: ignore[arg-type] # an AioRpcError has what it reads
+    unpacked = [detail.Unpack(info) or detail.Unpack(retry) for detail in (rich.details if rich else ())]
+    assert all(unpacked)
+    assert info.domain in ("", "maskgate")
+    delay = retry.retry_delay.seconds if retry.HasField("retry_delay") else None
+    return Answer(error.code().name, info.reason, error.details() or "", dict(info.metadata), delay)
+
+
+def _payload(message: Message) -> dict[str, Any]:
+    """The fields of a message as REST writes them."""
+    fields = MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+    if "size_bytes" in fields:  # JSON of protobuf writes 64-bit integers as text
+        fields["size_bytes"] = int(fields["size_bytes"])
+    for mask in fields.get("masks", ()):
+        rle = mask["rle"]
+        mask["rle"] = {"size": [rle["height"], rle["width"]], "counts": rle["counts"]}
+        mask["area"] = int(mask["area"])
+        mask.setdefault("box", None)
+    if "timing" in fields:
+        fields["timing"]["cache_tier"] = fields["timing"]["cache_tier"].removeprefix("CACHE_TIER_").lower()
+    return fields
+
+
+def _json_with_nan(body: object) -> bytes:
+    import json
+
+    return json.dumps(body).encode()
