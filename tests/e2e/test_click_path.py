@@ -146,7 +146,8 @@ def test_demo_shows_each_tier(tmp_path: Path) -> None:
     assert finished.returncode == 0, finished.stderr
     assert ["miss", "l1", "l1", "l2", "l1"] == [row["cache_tier"] for row in rows]
     assert {"gRPC", "REST"} == {row["protocol"] for row in rows}
-    assert len(rows) == len(list(tmp_path.glob("*.png")))
+    assert len(rows) == len(list(tmp_path.glob("[0-9]-*.png")))
+    assert (tmp_path / "demo.png").is_file()
     assert all(row["request"] in finished.stdout for row in rows)
 
 

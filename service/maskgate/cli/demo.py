@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from maskgate.cli.overlay import draw_overlay
+from maskgate.cli.overlay import draw_overlay, draw_sheet
 from maskgate.cli.up import explain
 from maskgate.client import Client
 from maskgate.domain.image import ImageId
@@ -45,6 +45,7 @@ class Row:
 class Result:
     """An answer, whatever protocol it came over."""
 
+    prompt: Prompt
     pixels: npt.NDArray[np.bool_]
     row: Row
 
@@ -74,27 +75,29 @@ def demo(*, photo: Path, output: Path) -> None:
     config = StackConfig(grpc_port=0, http_port=0, triton_grpc_port=0, triton_metrics_port=0)
     try:
         with EmbeddedStack(config, announce=click.echo) as stack:
-            before = _run(stack.endpoints, photo, output, _BEFORE_RESTART, first=1)
+            before = _run(stack.endpoints, photo, _BEFORE_RESTART)
             stack.restart("gateway")
-            after = _run(stack.endpoints, photo, output, _AFTER_RESTART, first=1 + len(before))
+            after = _run(stack.endpoints, photo, _AFTER_RESTART)
     except StackError as error:
         raise click.ClickException(explain(error)) from error
-    rows = before + after
-    (output / "demo.json").write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
-    click.echo("\n" + _table(rows))
+    _write(photo, output, before + after)
+    click.echo("\n" + _table([result.row for result in before + after]))
     click.echo(f"\nThe masks are drawn in {output}/*.png, the figures are in {output}/demo.json.")
 
 
-def _run(endpoints: Endpoints, photo: Path, output: Path, steps: Sequence[Step], *, first: int) -> list[Row]:
-    output.mkdir(parents=True, exist_ok=True)
+def _run(endpoints: Endpoints, photo: Path, steps: Sequence[Step]) -> list[Result]:
     content = photo.read_bytes()
-    rows = []
-    for number, step in enumerate(steps, start=first):
-        result = step.ask(endpoints, content, step)
-        picture = output / f"{number}-{step.title.replace(' ', '-')}.png"
-        draw_overlay(photo, result.pixels, step.prompt).save(picture)
-        rows.append(result.row)
-    return rows
+    return [step.ask(endpoints, content, step) for step in steps]
+
+
+def _write(photo: Path, output: Path, results: Sequence[Result]) -> None:
+    output.mkdir(parents=True, exist_ok=True)
+    pictures = {result.row.request: draw_overlay(photo, result.pixels, result.prompt) for result in results}
+    for number, (title, picture) in enumerate(pictures.items(), start=1):
+        picture.save(output / f"{number}-{title.replace(' ', '-')}.png")
+    draw_sheet(pictures).save(output / "demo.png")
+    figures = [asdict(result.row) for result in results]
+    (output / "demo.json").write_text(json.dumps(figures, indent=2) + "\n")
 
 
 def _over_grpc(endpoints: Endpoints, content: bytes, step: Step) -> Result:
@@ -110,7 +113,7 @@ def _over_grpc(endpoints: Endpoints, content: bytes, step: Step) -> Result:
         total_ms=timing.total * 1e3,
         predicted_iou=best.predicted_iou,
     )
-    return Result(best.pixels, row)
+    return Result(step.prompt, best.pixels, row)
 
 
 def _over_rest(endpoints: Endpoints, content: bytes, step: Step) -> Result:
@@ -138,7 +141,7 @@ def _over_rest(endpoints: Endpoints, content: bytes, step: Step) -> Result:
         total_ms=timing["total_ms"],
         predicted_iou=best["predicted_iou"],
     )
-    return Result(Rle(height, width, best["rle"]["counts"]).decode(), row)
+    return Result(step.prompt, Rle(height, width, best["rle"]["counts"]).decode(), row)
 
 
 _BEFORE_RESTART = (

@@ -1,13 +1,14 @@
-"""Draws a mask and its prompt on a photo, for eyes."""
+"""Draws masks and their prompts on a photo, for eyes."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFilter, ImageOps
+from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     import numpy.typing as npt
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 _MASK_COLOUR = (30, 144, 255)
 _FOREGROUND_COLOUR = (0, 220, 90)
 _BACKGROUND_COLOUR = (240, 50, 50)
+_SHEET_COLUMNS = 3
+_SHEET_GAP = 8
+_CAPTION_HEIGHT = 28
 
 
 def draw_overlay(photo: Path, mask: npt.NDArray[np.bool_], prompt: Prompt) -> Image.Image:
@@ -40,3 +44,19 @@ def _draw_prompt(draw: ImageDraw.ImageDraw, prompt: Prompt, *, radius: int) -> N
         colour = _FOREGROUND_COLOUR if point.label else _BACKGROUND_COLOUR
         around = (point.x - radius, point.y - radius, point.x + radius, point.y + radius)
         draw.ellipse(around, fill=colour, outline=(255, 255, 255), width=2)
+
+
+def draw_sheet(pictures: Mapping[str, Image.Image]) -> Image.Image:
+    """Put pictures of one size side by side, each above its caption."""
+    width, height = next(iter(pictures.values())).size
+    step_x, step_y = width + _SHEET_GAP, height + _CAPTION_HEIGHT
+    columns = min(_SHEET_COLUMNS, len(pictures))
+    rows = -(-len(pictures) // columns)
+    sheet = Image.new("RGB", (columns * step_x - _SHEET_GAP, rows * step_y), "white")
+    draw = ImageDraw.Draw(sheet)
+    font = ImageFont.load_default(_CAPTION_HEIGHT * 0.6)
+    for index, (caption, picture) in enumerate(pictures.items()):
+        left, top = index % columns * step_x, index // columns * step_y
+        sheet.paste(picture, (left, top))
+        draw.text((left + 4, top + height + 4), caption, fill="black", font=font)
+    return sheet

@@ -25,6 +25,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+_LONGEST_TEXT = 200  # characters; gRPC sends errors as headers, and drops what is over 8 KB in all
+
 
 class MaskgateError(Exception):
     """The root; never raised itself."""
@@ -33,8 +35,8 @@ class MaskgateError(Exception):
 
     def __init__(self, message: str, **metadata: object) -> None:
         super().__init__(message)
-        self.message = message
-        self.metadata = {key: str(value) for key, value in metadata.items()}
+        self.message = _shortened(message)
+        self.metadata = {key: _shortened(str(value)) for key, value in metadata.items()}
 
 
 class InvalidRequest(MaskgateError):
@@ -125,3 +127,8 @@ class InferenceFailed(MaskgateError):
     """The model failed on an input that should have been fine. A fault of the service."""
 
     reason = "INFERENCE_FAILED"
+
+
+def _shortened(text: str) -> str:
+    """Cut what a client has sent and is told again, such as the name of a model."""
+    return text if len(text) <= _LONGEST_TEXT else text[:_LONGEST_TEXT] + "…"

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-_IMAGE_ID = re.compile(r"sha256:[0-9a-f]{64}")
+IMAGE_ID_PATTERN = "sha256:[0-9a-f]{64}"
+"""What an identifier looks like, as a regular expression."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class ImageId:
         Raises:
             InvalidImageId: The text has another form.
         """
-        if not _IMAGE_ID.fullmatch(text):
+        if not re.fullmatch(IMAGE_ID_PATTERN, text):
             raise InvalidImageId("An image_id is 'sha256:' and 64 lower-case hexadecimal digits.", image_id=text[:80])
         return cls(text)
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 DOMAIN = "maskgate"
 """The `domain` of google.rpc.ErrorInfo."""
 
+INTERNAL_REASON = "INTERNAL"
+"""The reason of an error that nobody foresaw."""
+
 INTERNAL_MESSAGE = "The service failed; its log says why."
 """What a client is told of an error that is ours: nothing of the inside."""
 

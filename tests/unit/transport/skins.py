@@ -119,9 +119,7 @@ class RestSkin:
 
     async def send_bytes(self, image_id: str, content: bytes, headers: dict[str, str] | None = None) -> Answer:
         headers = {"Content-Type": "application/json"} | (headers or {})
-        return _from_http(
-            await self.client.post(f"/v1/images/{image_id}:segment", content=content, headers=headers)
-        )
+        return _from_http(await self.client.post(f"/v1/images/{image_id}:segment", content=content, headers=headers))
 
     async def send_garbage(self, image_id: str) -> Answer:
         return await self.send_bytes(image_id, b'{"points": [{"x": 1, ')

@@ -14,7 +14,7 @@ from maskgate.domain.errors import InvalidRequest, MaskgateError
 from maskgate.transport import status
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from google.protobuf.message import Message
 
@@ -58,7 +58,7 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
             except MaskgateError as error:
                 await context.abort_with_status(_rich_status(error))
             except Exception:  # noqa: BLE001 - the outermost handler; the observer has logged it
-                await context.abort(grpc.StatusCode.INTERNAL, status.INTERNAL_MESSAGE)
+                await context.abort_with_status(_internal_status(status.INTERNAL_REASON))
 
         return behaviour
 
@@ -83,23 +83,26 @@ def _valid(request: Message | InvalidRequest) -> Message:
 
 def _rich_status(error: MaskgateError) -> grpc.Status:
     code = status.code_of(error)
-    internal = code is grpc.StatusCode.INTERNAL
-    rich = status_pb2.Status(
-        code=code.value[0],
-        message=status.INTERNAL_MESSAGE if internal else error.message,
-        details=[_packed(_error_info(error, silent=internal))],
-    )
+    if code is grpc.StatusCode.INTERNAL:
+        return _internal_status(error.reason)
+    details: list[Message] = [
+        error_details_pb2.ErrorInfo(reason=error.reason, domain=status.DOMAIN, metadata=error.metadata)
+    ]
     if code in status.RETRYABLE:
         delay = duration_pb2.Duration(seconds=status.RETRY_AFTER_SECONDS)
-        rich.details.append(_packed(error_details_pb2.RetryInfo(retry_delay=delay)))
+        details.append(error_details_pb2.RetryInfo(retry_delay=delay))
+    return _status(code, error.message, details)
+
+
+def _internal_status(reason: str) -> grpc.Status:
+    info = error_details_pb2.ErrorInfo(reason=reason, domain=status.DOMAIN)
+    return _status(grpc.StatusCode.INTERNAL, status.INTERNAL_MESSAGE, [info])
+
+
+def _status(code: grpc.StatusCode, message: str, details: Iterable[Message]) -> grpc.Status:
+    rich = status_pb2.Status(code=code.value[0], message=message, details=map(_packed, details))
     converted: grpc.Status = rpc_status.to_status(rich)
     return converted
-
-
-def _error_info(error: MaskgateError, *, silent: bool) -> Message:
-    metadata = {} if silent else error.metadata
-    info: Message = error_details_pb2.ErrorInfo(reason=error.reason, domain=status.DOMAIN, metadata=metadata)
-    return info
 
 
 def _packed(detail: Message) -> any_pb2.Any:

@@ -47,7 +47,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def _unknown(_request: Request, _error: Exception) -> JSONResponse:
-        return _json(_internal("INTERNAL"), {})
+        return _json(_internal(status.INTERNAL_REASON), {})
 
 
 def _answer(error: MaskgateError) -> JSONResponse:

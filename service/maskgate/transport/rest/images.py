@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,8 +9,8 @@ from fastapi import APIRouter, Header, Path, Request
 from fastapi.responses import Response
 from starlette.datastructures import UploadFile
 
-from maskgate.domain.errors import InvalidImage, InvalidRequest
-from maskgate.domain.image import ImageId
+from maskgate.domain.errors import InvalidImage
+from maskgate.domain.image import IMAGE_ID_PATTERN, ImageId
 from maskgate.domain.prompt import Multimask
 from maskgate.transport.rest.errors import DOCUMENTED
 from maskgate.transport.rest.schemas import Image, SegmentRequest, SegmentResponse
@@ -24,10 +23,16 @@ if TYPE_CHECKING:
     from maskgate.usecases.segment import Segmentation
 
 _PROTOCOL = "rest"
-_ImageIdPath = Annotated[str, Path(description="'sha256:' and 64 hexadecimal digits.")]
+_ImageIdPath = Annotated[
+    str,
+    Path(
+        description="'sha256:' and 64 lower-case hexadecimal digits.",
+        json_schema_extra={"pattern": f"^{IMAGE_ID_PATTERN}$"},
+    ),
+]
 _Timeout = Annotated[
-    str | None,
-    Header(alias="Request-Timeout", description="Seconds after which the answer is of no use any more."),
+    float | None,
+    Header(alias="Request-Timeout", gt=0, description="Seconds after which the answer is of no use any more."),
 ]
 _Accept = Annotated[
     str, Header(description="`image/png` answers with the best mask as a PNG, anything else with JSON.")
@@ -47,7 +52,7 @@ def _add_upload(router: APIRouter, usecases: UseCases, *, observer: CallObserver
     @router.post("/images", status_code=201, summary="Upload an image", openapi_extra={"requestBody": _UPLOAD_BODY})
     async def upload_image(request: Request, response: Response, timeout: _Timeout = None) -> Image:
         """Keep an image: the file as the body, or as the first file of a form (`curl -F file=@photo.jpg`)."""
-        async with observer.call(_PROTOCOL, "UploadImage", deadline=_seconds(timeout)):
+        async with observer.call(_PROTOCOL, "UploadImage", deadline=timeout):
             info = await usecases.upload_image(await _content(request))
         response.headers["Location"] = f"/v1/images/{info.image_id}"
         return Image.of(info)
@@ -58,7 +63,7 @@ def _add_lookup(router: APIRouter, usecases: UseCases, *, observer: CallObserver
     @router.head("/images/{image_id}", summary="Ask whether an image is kept")
     async def get_image(image_id: _ImageIdPath, timeout: _Timeout = None) -> Image:
         """Tell what is known of an image; 404 where it is not kept."""
-        async with observer.call(_PROTOCOL, "GetImage", deadline=_seconds(timeout)):
+        async with observer.call(_PROTOCOL, "GetImage", deadline=timeout):
             return Image.of(await usecases.get_image(ImageId.parse(image_id)))
 
 
@@ -73,7 +78,7 @@ def _add_segment(router: APIRouter, usecases: UseCases, *, observer: CallObserve
         image_id: _ImageIdPath, body: SegmentRequest, accept: _Accept = "application/json", timeout: _Timeout = None
     ) -> Response:
         """Segment an image by points, by a box, or both."""
-        async with observer.call(_PROTOCOL, "Segment", deadline=_seconds(timeout)):
+        async with observer.call(_PROTOCOL, "Segment", deadline=timeout):
             segmentation = await usecases.segment(
                 ImageId.parse(image_id), body.to_prompt(), multimask=Multimask(body.multimask), model=body.model
             )
@@ -100,18 +105,6 @@ async def _content(request: Request) -> bytes:
             if isinstance(part, UploadFile):
                 return await part.read()
     raise InvalidImage("The form holds no file.")
-
-
-def _seconds(timeout: str | None) -> float | None:
-    if timeout is None:
-        return None
-    try:
-        seconds = float(timeout)
-    except ValueError:
-        seconds = math.nan
-    if not seconds > 0:
-        raise InvalidRequest("Request-Timeout is a number of seconds above 0.", field="Request-Timeout")
-    return seconds
 
 
 def _json(segmentation: Segmentation) -> Response:
