@@ -160,7 +160,7 @@ async def _open_grpc(
         max_message_bytes=2 * settings.max_upload_bytes,  # room to refuse a large upload with our own reason
         max_concurrent_calls=settings.max_concurrent_calls,
     )
-    server = create_server(usecases, observer=observer, health_state=health, bounds=bounds)
+    server = await create_server(usecases, observer=observer, health_state=health, bounds=bounds)
     try:
         port = server.add_insecure_port(f"{settings.host}:{settings.grpc_port}")
     except RuntimeError as error:

@@ -36,7 +36,7 @@ _DAMAGE = (
     EOFError,
     LookupError,
     ArithmeticError,
-    NotImplementedError,
+    RuntimeError,
     struct.error,
     zlib.error,
 )

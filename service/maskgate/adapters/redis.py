@@ -136,10 +136,14 @@ def _dump(info: ImageInfo) -> str:
     )
 
 
-def _load(image_id: ImageId, data: bytes) -> ImageInfo:
-    known = json.loads(data)
-    size = ImageSize(known["width"], known["height"])
-    return ImageInfo(image_id, size, known["format"], known["size_bytes"])
+def _load(image_id: ImageId, data: bytes) -> ImageInfo | None:
+    """Read what `_dump` wrote; None where it is damaged, so that the image is uploaded again."""
+    try:
+        known = json.loads(data)
+        size = ImageSize(known["width"], known["height"])
+        return ImageInfo(image_id, size, known["format"], known["size_bytes"])
+    except (ValueError, TypeError, LookupError):
+        return None
 
 
 async def ping(redis: Redis) -> None:

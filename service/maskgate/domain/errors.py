@@ -130,5 +130,6 @@ class InferenceFailed(MaskgateError):
 
 
 def _shortened(text: str) -> str:
-    """Cut what a client has sent and is told again, such as the name of a model."""
-    return text if len(text) <= _LONGEST_TEXT else text[:_LONGEST_TEXT] + "…"
+    """Cut what a client has sent and is told again, and replace what is no text: half of a surrogate pair."""
+    short = text if len(text) <= _LONGEST_TEXT else text[:_LONGEST_TEXT] + "…"
+    return short.encode(errors="replace").decode()

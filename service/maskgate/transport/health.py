@@ -64,9 +64,10 @@ class Health:
         self._stopping = True
         await self._tell(before)
 
-    def on_change(self, listener: Callable[[bool], Awaitable[None]]) -> None:
-        """Call a listener with each new readiness."""
+    async def on_change(self, listener: Callable[[bool], Awaitable[None]]) -> None:
+        """Call a listener with the readiness as it is now, and with each new one."""
         self._listeners.append(listener)
+        await listener(self.ready)
 
     async def _tell(self, before: bool) -> None:  # noqa: FBT001 - the value, not a switch
         if self.ready != before:

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.fakes import SPEC
 
 from maskgate.domain.embedding import Embedding, EmbeddingKey
 from maskgate.domain.image import ImageId, ImageSize
+from tests.fakes import SPEC
 
 TENSOR = bytes(range(256)) * 2
 EMBEDDING = Embedding(ImageSize(640, 427), TENSOR)

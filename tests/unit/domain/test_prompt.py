@@ -3,12 +3,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.fakes import SPEC
 
 from maskgate.domain.errors import InvalidPrompt
 from maskgate.domain.frame import Frame
 from maskgate.domain.image import ImageSize
 from maskgate.domain.prompt import Box, MaskSelection, Multimask, Point, Prompt, PromptSlots, refuse_absurd
+from tests.fakes import SPEC
 
 SIZE = ImageSize(100, 50)
 BOX = Box(10, 10, 20, 20)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -19,7 +20,8 @@ from maskgate.transport.rest.app import create_app
 from tests.unit.transport.world import LIMITS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable
+    from collections.abc import AsyncIterator, Awaitable, Callable
+    from contextlib import AbstractAsyncContextManager
 
     from google.protobuf.message import Message
 
@@ -153,7 +155,7 @@ class GrpcSkin:
             image_id=image_id,
             points=[pb.Point(x=point.x, y=point.y, label=point.label) for point in points],
             box=None if box is None else pb.Box(x1=box.x1, y1=box.y1, x2=box.x2, y2=box.y2),
-            multimask=pb.Multimask.Value(f"MULTIMASK_{multimask.upper()}"),
+            multimask=f"MULTIMASK_{multimask.upper()}",
             model=model,
         )
         return await self.send(request, timeout=timeout)
@@ -183,7 +185,7 @@ async def open_rest(world: World) -> AsyncIterator[RestSkin]:
 
 @asynccontextmanager
 async def open_grpc(world: World) -> AsyncIterator[GrpcSkin]:
-    server = create_server(world.usecases, observer=world.observer, health_state=world.health, bounds=BOUNDS)
+    server = await create_server(world.usecases, observer=world.observer, health_state=world.health, bounds=BOUNDS)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:
@@ -194,7 +196,7 @@ async def open_grpc(world: World) -> AsyncIterator[GrpcSkin]:
         await server.stop(grace=None)
 
 
-SKINS = {"grpc": open_grpc, "rest": open_rest}
+SKINS: dict[str, Callable[[World], AbstractAsyncContextManager[Skin]]] = {"grpc": open_grpc, "rest": open_rest}
 
 
 def _from_http(response: httpx.Response) -> Answer:
@@ -219,7 +221,7 @@ async def _from_rpc(call: Awaitable[Message], *, part: str | None = None) -> Ans
 
 def _from_error(error: grpc.aio.AioRpcError) -> Answer:
     info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
-    rich = rpc_status.from_call(error)  # type: ignore[arg-type] # an AioRpcError has what it reads
+    rich = rpc_status.from_call(error)
     unpacked = [detail.Unpack(info) or detail.Unpack(retry) for detail in (rich.details if rich else ())]
     assert all(unpacked)
     assert info.domain in ("", "maskgate")
@@ -243,6 +245,4 @@ def _payload(message: Message) -> dict[str, Any]:
 
 
 def _json_with_nan(body: object) -> bytes:
-    import json
-
     return json.dumps(body).encode()

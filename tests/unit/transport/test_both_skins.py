@@ -273,7 +273,8 @@ async def test_a_clients_deadline(skin: Skin, world: World) -> None:
     """A client's own, shorter deadline ends the call; the encode that it started is not lost."""
     await skin.upload(PHOTO)
     world.backend.gate.clear()
-    late = await skin.segment(PHOTO_ID, CLICK, timeout=0.1)
+    async with asyncio.timeout(5):
+        late = await skin.segment(PHOTO_ID, CLICK, timeout=0.1)
 
     world.backend.gate.set()
     again = await skin.segment(PHOTO_ID, CLICK)

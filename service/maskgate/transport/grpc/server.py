@@ -35,7 +35,7 @@ class GrpcBounds:
     max_concurrent_calls: int
 
 
-def create_server(
+async def create_server(
     usecases: UseCases, *, observer: CallObserver, health_state: Health, bounds: GrpcBounds
 ) -> grpc.aio.Server:
     """Create the server, not yet bound to a port."""
@@ -50,12 +50,12 @@ def create_server(
     )
     servicer = SegmentationServicer(usecases)
     add_SegmentationServiceServicer_to_server(servicer, server)  # type: ignore[no-untyped-call] # generated
-    _add_health(server, health_state)
+    await _add_health(server, health_state)
     reflection.enable_server_reflection((_SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
     return server
 
 
-def _add_health(server: grpc.aio.Server, state: Health) -> None:
+async def _add_health(server: grpc.aio.Server, state: Health) -> None:
     servicer = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
 
@@ -64,4 +64,4 @@ def _add_health(server: grpc.aio.Server, state: Health) -> None:
         for service in ("", _SERVICE):
             await servicer.set(service, serving.SERVING if ready else serving.NOT_SERVING)
 
-    state.on_change(tell)
+    await state.on_change(tell)

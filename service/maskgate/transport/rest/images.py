@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter, Header, Path, Request
 from fastapi.responses import Response
 from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
-from maskgate.domain.errors import InvalidImage
+from maskgate.domain.errors import InvalidImage, InvalidRequest
 from maskgate.domain.image import IMAGE_ID_PATTERN, ImageId
 from maskgate.domain.prompt import Multimask
 from maskgate.transport.rest.errors import DOCUMENTED
@@ -53,7 +55,7 @@ def _add_upload(router: APIRouter, usecases: UseCases, *, observer: CallObserver
     async def upload_image(request: Request, response: Response, timeout: _Timeout = None) -> Image:
         """Keep an image: the file as the body, or as the first file of a form (`curl -F file=@photo.jpg`)."""
         async with observer.call(_PROTOCOL, "UploadImage", deadline=timeout):
-            info = await usecases.upload_image(await _content(request))
+            info = await usecases.upload_image(await _read_upload(request))
         response.headers["Location"] = f"/v1/images/{info.image_id}"
         return Image.of(info)
 
@@ -95,6 +97,15 @@ _UPLOAD_BODY = {
         "multipart/form-data": {"schema": {"type": "object", "properties": {"file": _FILE}, "required": ["file"]}},
     },
 }
+
+
+async def _read_upload(request: Request) -> bytes:
+    try:
+        return await _content(request)
+    except HTTPException as error:
+        raise InvalidRequest(f"The form cannot be read: {error.detail}") from error
+    except ClientDisconnect as error:
+        raise InvalidRequest("The client left before its upload was complete.") from error
 
 
 async def _content(request: Request) -> bytes:

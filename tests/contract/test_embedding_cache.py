@@ -1,0 +1,140 @@
+"""What EmbeddingCache promises, asked of every adapter."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from maskgate.adapters.memory import MemoryEmbeddingCache
+from maskgate.adapters.redis import RedisEmbeddingCache
+from maskgate.domain.embedding import Embedding, EmbeddingKey
+from maskgate.domain.errors import CacheUnavailable
+from maskgate.domain.image import ImageId, ImageSize
+from tests.contract.conftest import connected
+from tests.fakes import SPEC
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+    from maskgate.ports import EmbeddingCache
+    from maskgate.stack import EmbeddedStack
+
+KEY = EmbeddingKey.of(ImageId.of(b"photo"), SPEC)
+EMBEDDING = Embedding(ImageSize(640, 427), bytes(range(256)) * 8192)  # 2 MiB, as SAM's
+OTHER = Embedding(ImageSize(1, 1), b"\0\xff")
+TTL = 100
+
+
+@pytest.fixture(params=["memory", "redis"])
+def cache(request: pytest.FixtureRequest) -> EmbeddingCache:
+    if request.param == "memory":
+        return MemoryEmbeddingCache(max_bytes=2**22)
+    return RedisEmbeddingCache(request.getfixturevalue("redis"), ttl=TTL)
+
+
+class TestEveryEmbeddingCache:
+    """Holds every adapter to the same behaviour."""
+
+    async def test_nothing_is_there_before_it_is_put(self, cache: EmbeddingCache) -> None:
+        """An embedding that nobody put is None."""
+        assert await cache.get(KEY) is None
+
+    async def test_what_was_put_is_got(self, cache: EmbeddingCache) -> None:
+        """Size and tensor come back as they were, again and again."""
+        await cache.put(KEY, EMBEDDING)
+
+        assert [EMBEDDING, EMBEDDING] == [await cache.get(KEY), await cache.get(KEY)]
+
+    async def test_the_last_put_counts(self, cache: EmbeddingCache) -> None:
+        """An embedding takes the place of one of the same key."""
+        await cache.put(KEY, EMBEDDING)
+        await cache.put(KEY, OTHER)
+
+        assert OTHER == await cache.get(KEY)
+
+    async def test_keys_do_not_meet(self, cache: EmbeddingCache) -> None:
+        """Another precision is another embedding."""
+        await cache.put(KEY, EMBEDDING)
+
+        assert await cache.get(replace(KEY, precision="bf16")) is None
+
+    async def test_calls_at_once(self, cache: EmbeddingCache) -> None:
+        """More calls at once than there are connections are all answered."""
+        keys = [replace(KEY, model=f"model{number}") for number in range(20)]
+        await asyncio.gather(*(cache.put(key, OTHER) for key in keys))
+
+        assert [OTHER] * 20 == await asyncio.gather(*map(cache.get, keys))
+
+
+async def test_redis_forgets_after_a_while(redis: Redis) -> None:
+    """An embedding lives as long as somebody asks for it within its time."""
+    cache = RedisEmbeddingCache(redis, ttl=TTL)
+    await cache.put(KEY, OTHER)
+    (name,) = await redis.keys("*")
+    fresh = await redis.ttl(name)
+    await redis.expire(name, 5)
+
+    await cache.get(KEY)
+    refreshed = await redis.ttl(name)
+
+    assert TTL - 2 <= fresh <= TTL
+    assert TTL - 2 <= refreshed <= TTL
+
+
+@pytest.mark.parametrize("damaged", [b"", b"MGE1", b"garbage" * 100, EMBEDDING.to_bytes()[:-1]])
+async def test_damaged_entries_are_none(redis: Redis, damaged: bytes) -> None:
+    """What is no whole embedding is none, and can be replaced by one."""
+    cache = RedisEmbeddingCache(redis, ttl=TTL)
+    await cache.put(KEY, EMBEDDING)
+    (name,) = await redis.keys("*")
+    await redis.set(name, damaged)
+
+    found = await cache.get(KEY)
+    await cache.put(KEY, EMBEDDING)
+
+    assert found is None
+    assert EMBEDDING == await cache.get(KEY)
+
+
+async def test_an_entry_of_another_type_is_unavailable(redis: Redis) -> None:
+    """A key that somebody else uses for something else fails no request: it counts as an unreadable cache."""
+    cache = RedisEmbeddingCache(redis, ttl=TTL)
+    await cache.put(KEY, EMBEDDING)
+    (name,) = await redis.keys("*")
+    await redis.delete(name)
+    await redis.hset(name, "field", "value")
+
+    with pytest.raises(CacheUnavailable):
+        await cache.get(KEY)
+
+
+async def test_without_redis_it_is_soon_unavailable(broken_redis: Redis) -> None:
+    """A Redis that is not there or does not answer costs no more than the timeouts."""
+    cache = RedisEmbeddingCache(broken_redis, ttl=TTL)
+
+    async with asyncio.timeout(2):
+        with pytest.raises(CacheUnavailable):
+            await cache.get(KEY)
+        with pytest.raises(CacheUnavailable):
+            await cache.put(KEY, OTHER)
+
+
+async def test_redis_that_comes_back_is_used_again(valkey: EmbeddedStack) -> None:
+    """A restarted Redis needs no restarted gateway: connections are opened anew."""
+    async with connected(valkey.endpoints.redis) as client:
+        cache = RedisEmbeddingCache(client, ttl=TTL)
+        await cache.put(KEY, OTHER)
+        valkey.stop("valkey")
+        try:
+            with pytest.raises(CacheUnavailable):
+                await cache.get(KEY)
+        finally:
+            valkey.start("valkey")
+        forgotten = await cache.get(KEY)
+        await cache.put(KEY, OTHER)
+
+        assert forgotten is None
+        assert OTHER == await cache.get(KEY)

@@ -1,0 +1,157 @@
+"""What ImageStore promises, asked of every adapter."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from maskgate.adapters.near import NearImageStore
+from maskgate.adapters.redis import RedisImageStore
+from maskgate.domain.errors import StoreUnavailable
+from maskgate.domain.image import ImageId, ImageInfo, ImageSize
+from tests.fakes import FailingStore, FakeStore
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+    from maskgate.ports import ImageStore
+
+CONTENT = bytes(range(256)) * 100
+IMAGE_ID = ImageId.of(CONTENT)
+INFO = ImageInfo(IMAGE_ID, ImageSize(640, 427), "JPEG", len(CONTENT))
+UNKNOWN = ImageId.of(b"another photo")
+TTL = 100
+NEAR_BYTES = 100_000
+
+
+@pytest.fixture(params=["redis", "near over redis", "fake"])
+def store(request: pytest.FixtureRequest) -> ImageStore:
+    if request.param == "fake":  # what the unit tests stand on keeps the contract, too
+        return FakeStore()
+    redis = RedisImageStore(request.getfixturevalue("redis"), ttl=TTL)
+    return redis if request.param == "redis" else NearImageStore(redis, max_bytes=NEAR_BYTES)
+
+
+class TestEveryImageStore:
+    """Holds every adapter to the same behaviour."""
+
+    async def test_nothing_is_there_before_it_is_put(self, store: ImageStore) -> None:
+        """An image that nobody put is None, both what is known of it and its bytes."""
+        assert [None, None] == [await store.info(UNKNOWN), await store.content(UNKNOWN)]
+
+    async def test_what_was_put_is_kept(self, store: ImageStore) -> None:
+        """Description and bytes come back as they were."""
+        await store.put(INFO, CONTENT)
+
+        assert (INFO, CONTENT) == (await store.info(IMAGE_ID), await store.content(IMAGE_ID))
+
+    async def test_putting_twice_is_the_same_as_once(self, store: ImageStore) -> None:
+        """The same image can be put again."""
+        await store.put(INFO, CONTENT)
+        await store.put(INFO, CONTENT)
+
+        assert (INFO, CONTENT) == (await store.info(IMAGE_ID), await store.content(IMAGE_ID))
+
+    async def test_images_do_not_meet(self, store: ImageStore) -> None:
+        """One image is not another."""
+        await store.put(INFO, CONTENT)
+
+        assert [None, None] == [await store.info(UNKNOWN), await store.content(UNKNOWN)]
+
+
+@pytest.mark.parametrize("method", ["info", "content"])
+async def test_redis_forgets_after_a_while(redis: Redis, method: str) -> None:
+    """An image lives as long as somebody asks for it within its time, whatever of it is asked for."""
+    store = RedisImageStore(redis, ttl=TTL)
+    await store.put(INFO, CONTENT)
+    (name,) = await redis.keys("*")
+    fresh = await redis.ttl(name)
+    await redis.expire(name, 5)
+
+    await getattr(store, method)(IMAGE_ID)
+    refreshed = await redis.ttl(name)
+
+    assert TTL - 2 <= fresh <= TTL
+    assert TTL - 2 <= refreshed <= TTL
+
+
+async def test_asking_for_the_unknown_leaves_nothing(redis: Redis) -> None:
+    """A question creates no key."""
+    store = RedisImageStore(redis, ttl=TTL)
+
+    await store.info(UNKNOWN)
+    await store.content(UNKNOWN)
+
+    assert [] == await redis.keys("*")
+
+
+@pytest.mark.parametrize("damaged", [b"", b"garbage", b"{}", b"[]", b'{"width": 1}', b"\xff"])
+async def test_damaged_descriptions_are_none(redis: Redis, damaged: bytes) -> None:
+    """An image whose description cannot be read is not kept, and can be put again."""
+    store = RedisImageStore(redis, ttl=TTL)
+    await store.put(INFO, CONTENT)
+    (name,) = await redis.keys("*")
+    await redis.hset(name, "info", damaged)
+
+    found = await store.info(IMAGE_ID)
+    await store.put(INFO, CONTENT)
+
+    assert found is None
+    assert INFO == await store.info(IMAGE_ID)
+
+
+async def test_without_redis_it_is_soon_unavailable(broken_redis: Redis) -> None:
+    """A Redis that is not there or does not answer costs no more than the timeouts."""
+    store = RedisImageStore(broken_redis, ttl=TTL)
+
+    async with asyncio.timeout(3):
+        with pytest.raises(StoreUnavailable):
+            await store.put(INFO, CONTENT)
+        with pytest.raises(StoreUnavailable):
+            await store.info(IMAGE_ID)
+        with pytest.raises(StoreUnavailable):
+            await store.content(IMAGE_ID)
+
+
+async def test_near_keeps_uploads_while_redis_is_away(broken_redis: Redis) -> None:
+    """What was uploaded to this gateway can be used by it; what it has never seen is unknown, not missing."""
+    store = NearImageStore(RedisImageStore(broken_redis, ttl=TTL), max_bytes=NEAR_BYTES)
+
+    await store.put(INFO, CONTENT)
+
+    assert (INFO, CONTENT) == (await store.info(IMAGE_ID), await store.content(IMAGE_ID))
+    with pytest.raises(StoreUnavailable):
+        await store.info(UNKNOWN)
+    with pytest.raises(StoreUnavailable):
+        await store.content(UNKNOWN)
+
+
+async def test_near_does_not_promise_what_it_cannot_keep() -> None:
+    """An image that neither Redis nor this process can keep is not accepted."""
+    store = NearImageStore(FailingStore(), max_bytes=len(CONTENT) - 1)
+
+    with pytest.raises(StoreUnavailable):
+        await store.put(INFO, CONTENT)
+
+
+async def test_near_survives_a_flushed_redis(redis: Redis) -> None:
+    """A Redis that has forgotten everything costs this gateway nothing."""
+    store = NearImageStore(RedisImageStore(redis, ttl=TTL), max_bytes=NEAR_BYTES)
+    await store.put(INFO, CONTENT)
+    await redis.flushall()
+
+    assert (INFO, CONTENT) == (await store.info(IMAGE_ID), await store.content(IMAGE_ID))
+
+
+async def test_near_holds_only_the_latest() -> None:
+    """The memory of this process is bounded: an older image gives way to a newer one."""
+    shared = FakeStore()
+    store = NearImageStore(shared, max_bytes=len(CONTENT) + 10)
+    newer = b"newer photo"
+    await store.put(INFO, CONTENT)
+    await store.put(ImageInfo(ImageId.of(newer), ImageSize(1, 1), "PNG", len(newer)), newer)
+    shared.forget()
+
+    assert [None, newer] == [await store.content(IMAGE_ID), await store.content(ImageId.of(newer))]

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from maskgate.adapters.instrumented import InstrumentedBackend, InstrumentedCache
+from maskgate.domain.embedding import Embedding, EmbeddingKey
+from maskgate.domain.errors import InferenceFailed
+from maskgate.domain.frame import Frame
+from maskgate.domain.image import ImageId
+from maskgate.domain.prompt import MaskSelection, Point, Prompt, PromptSlots
+from maskgate.telemetry import CacheMetrics, InferenceMetrics
+from tests.fakes import SIZE, SPEC, FailingCache, FakeBackend, FakeCache, FakeDecoder
+
+KEY = EmbeddingKey.of(ImageId.of(b"photo"), SPEC)
+EMBEDDING = Embedding(SIZE, b"tensor")
+SLOTS = PromptSlots.fill(Prompt((Point(1, 1),)), frame=Frame(SIZE, 64), slots=8)
+
+
+class Counted:
+    """Reads samples off a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+
+    def __call__(self, name: str, **labels: str) -> float | None:
+        return self.registry.get_sample_value(f"maskgate_{name}", labels)
+
+
+async def test_lookups_are_counted() -> None:
+    """Hits and misses are told apart, by tier."""
+    counted = Counted()
+    cache = InstrumentedCache(FakeCache(), tier="l2", metrics=CacheMetrics(counted.registry))
+
+    found = [await cache.get(KEY)]
+    await cache.put(KEY, EMBEDDING)
+    found += [await cache.get(KEY), await cache.get(KEY)]
+
+    lookups = {
+        result: counted("embedding_cache_lookups_total", tier="l2", result=result)
+        for result in ("miss", "hit", "error")
+    }
+    assert [None, EMBEDDING, EMBEDDING] == found
+    assert {"miss": 1, "hit": 2, "error": 0} == lookups
+
+
+async def test_a_broken_cache_is_a_miss() -> None:
+    """A cache that cannot be asked fails no request: it is counted, and nothing is remembered."""
+    counted = Counted()
+    cache = InstrumentedCache(FailingCache(), tier="l2", metrics=CacheMetrics(counted.registry))
+
+    await cache.put(KEY, EMBEDDING)
+    found = await cache.get(KEY)
+
+    assert found is None
+    assert counted("embedding_cache_lookups_total", tier="l2", result="error") == 1
+    assert counted("embedding_cache_write_errors_total", tier="l2") == 1
+
+
+async def test_calls_to_the_backend_are_timed() -> None:
+    """Encodes and decodes are timed by model and stage; asking for a spec is not a call."""
+    counted = Counted()
+    backend = InstrumentedBackend(FakeBackend(), metrics=InferenceMetrics(counted.registry))
+
+    spec = await backend.spec("tiny")
+    embedding = await backend.encode(spec, await FakeDecoder().prepare(b"", side=64))
+    for _ in range(2):
+        await backend.decode(spec, embedding, SLOTS, MaskSelection.BEST)
+
+    assert counted("inference_duration_seconds_count", model="tiny", stage="encode") == 1
+    assert counted("inference_duration_seconds_count", model="tiny", stage="decode") == 2
+    assert counted("inference_in_flight", stage="decode") == 0
+
+
+async def test_failures_of_the_backend_are_counted_and_go_on() -> None:
+    """A failure is counted by its reason instead of being timed, and still is a failure."""
+    counted, inner = Counted(), FakeBackend()
+    inner.decode_error = InferenceFailed("no")
+    backend = InstrumentedBackend(inner, metrics=InferenceMetrics(counted.registry))
+
+    with pytest.raises(InferenceFailed):
+        await backend.decode(SPEC, b"", SLOTS, MaskSelection.BEST)
+
+    assert counted("inference_errors_total", model="tiny", stage="decode", reason="INFERENCE_FAILED") == 1
+    assert counted("inference_duration_seconds_count", model="tiny", stage="decode") is None
+    assert counted("inference_in_flight", stage="decode") == 0
