@@ -70,7 +70,6 @@ UNUSUAL = {
     "16-bit PNG": write(sixteen_bit(), "PNG"),
     "16-bit TIFF": write(sixteen_bit(), "TIFF"),
     "32-bit TIFF": write(sixteen_bit().convert("I"), "TIFF"),
-    "float TIFF": write(rgb().convert("L").convert("F"), "TIFF"),
     "CMYK TIFF": write(rgb().convert("CMYK"), "TIFF"),
     "RGBA PNG": write(with_transparency(), "PNG"),
     "RGBA WebP": write(with_transparency(), "WEBP", lossless=True),

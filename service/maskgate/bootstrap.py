@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import uvicorn
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector
 
 from maskgate.adapters import redis as redis_adapter
 from maskgate.adapters.instrumented import InstrumentedBackend, InstrumentedCache
@@ -43,11 +43,11 @@ if TYPE_CHECKING:
     from maskgate.settings import Settings
 
 
-class PortInUseError(Exception):
-    """A port that the gateway was told to listen on is taken."""
+class CannotListenError(Exception):
+    """An address that the gateway was told to listen on is taken, or is not this machine's."""
 
-    def __init__(self, port: int, option: str) -> None:
-        super().__init__(f"port {port} is in use; choose another with {option}")
+    def __init__(self, host: str, port: int, *, option: str) -> None:
+        super().__init__(f"cannot listen on {host} port {port}: is it in use? Choose another with {option}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +72,11 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
     """Open a gateway; on leaving it is unready first, ends the calls under way, then closes what they needed.
 
     Raises:
-        PortInUseError: A port is taken.
+        CannotListenError: An address is taken, or is not this machine's.
     """
     let_our_limits_decide()
     registry, health = CollectorRegistry(), Health()
+    ProcessCollector(registry=registry)
     metrics = Metrics(registry)
     async with AsyncExitStack() as stack:
         adapters = await _open_adapters(settings, stack)
@@ -162,9 +163,9 @@ async def _open_grpc(
     )
     server = await create_server(usecases, observer=observer, health_state=health, bounds=bounds)
     try:
-        port = server.add_insecure_port(f"{settings.host}:{settings.grpc_port}")
+        port = server.add_insecure_port(f"{_bracketed(settings.host)}:{settings.grpc_port}")
     except RuntimeError as error:
-        raise PortInUseError(settings.grpc_port, "--grpc-port") from error
+        raise CannotListenError(settings.host, settings.grpc_port, option="--grpc-port") from error
     await server.start()
     stack.push_async_callback(server.stop, settings.drain_seconds)
     return port
@@ -172,9 +173,10 @@ async def _open_grpc(
 
 async def _open_http(settings: Settings, app: FastAPI, stack: AsyncExitStack) -> int:
     try:
-        listener = stack.enter_context(socket.create_server((settings.host, settings.http_port)))
+        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        listener = stack.enter_context(socket.create_server((settings.host, settings.http_port), family=family))
     except OSError as error:
-        raise PortInUseError(settings.http_port, "--http-port") from error
+        raise CannotListenError(settings.host, settings.http_port, option="--http-port") from error
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -193,6 +195,10 @@ async def _open_http(settings: Settings, app: FastAPI, stack: AsyncExitStack) ->
     stack.push_async_callback(stop)
     port: int = listener.getsockname()[1]
     return port
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 class _EmbeddedServer(uvicorn.Server):

@@ -82,7 +82,7 @@ class DecodedMasks:
 
 
 class InferenceBackend(Protocol):
-    """Runs the models. Every method raises BackendUnavailable, Overloaded, DeadlineExceeded or InferenceFailed."""
+    """Runs the models. Every method raises BackendUnavailable, Overloaded or InferenceFailed."""
 
     async def spec(self, model: str) -> ModelSpec:
         """Describe a model. Raises ModelNotFound. Cheap: asked on every request."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -100,4 +100,6 @@ class Settings(BaseSettings):
         2.0, description="Time between looks at Triton and Redis for /readyz and gRPC health."
     )
     drain_seconds: float = Field(10.0, ge=0, description="Time that calls under way get to end when the gateway stops.")
-    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="DEBUG, INFO, WARNING or ERROR."
+    )

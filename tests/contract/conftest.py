@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 
     from maskgate.stack import EmbeddedStack
 
-BOUNDS = RedisBounds(connections=4, connect_timeout=0.2, timeout=0.2)
+PATIENT = RedisBounds(connections=4, connect_timeout=5, timeout=5)
+IMPATIENT = RedisBounds(connections=4, connect_timeout=0.2, timeout=0.2)
 
 
 @asynccontextmanager
-async def connected(url: str) -> AsyncIterator[Redis]:
-    redis = create_redis(url, BOUNDS)
+async def connected(url: str, bounds: RedisBounds = PATIENT) -> AsyncIterator[Redis]:
+    redis = create_redis(url, bounds)
     try:
         yield redis
     finally:
@@ -46,7 +47,7 @@ async def broken_redis(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncI
         writer.close()
 
     server = await asyncio.start_unix_server(stay_silent, path) if request.param == "silent" else None
-    async with connected(f"unix://{path}") as client:
+    async with connected(f"unix://{path}", IMPATIENT) as client:
         yield client
     if server is not None:
         server.close()

@@ -106,7 +106,7 @@ async def test_without_redis_it_is_soon_unavailable(broken_redis: Redis) -> None
     """A Redis that is not there or does not answer costs no more than the timeouts."""
     store = RedisImageStore(broken_redis, ttl=TTL)
 
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(8):
         with pytest.raises(StoreUnavailable):
             await store.put(INFO, CONTENT)
         with pytest.raises(StoreUnavailable):
@@ -143,6 +143,32 @@ async def test_near_survives_a_flushed_redis(redis: Redis) -> None:
     await redis.flushall()
 
     assert (INFO, CONTENT) == (await store.info(IMAGE_ID), await store.content(IMAGE_ID))
+
+
+@pytest.mark.parametrize("method", ["info", "content"])
+async def test_near_puts_back_what_redis_has_lost(redis: Redis, method: str) -> None:
+    """An image that Redis has forgotten is there for other gateways again once this one is asked for it."""
+    shared = RedisImageStore(redis, ttl=TTL)
+    store = NearImageStore(shared, max_bytes=NEAR_BYTES)
+    await store.put(INFO, CONTENT)
+    await redis.flushall()
+
+    await getattr(store, method)(IMAGE_ID)
+
+    assert (INFO, CONTENT) == (await shared.info(IMAGE_ID), await shared.content(IMAGE_ID))
+
+
+@pytest.mark.parametrize("method", ["info", "content"])
+async def test_asking_near_makes_it_live_on_in_redis(redis: Redis, method: str) -> None:
+    """An image that is asked for here does not expire for the other gateways."""
+    store = NearImageStore(RedisImageStore(redis, ttl=TTL), max_bytes=NEAR_BYTES)
+    await store.put(INFO, CONTENT)
+    (name,) = await redis.keys("*")
+    await redis.expire(name, 5)
+
+    await getattr(store, method)(IMAGE_ID)
+
+    assert await redis.ttl(name) >= TTL - 2
 
 
 async def test_near_holds_only_the_latest() -> None:

@@ -25,8 +25,8 @@ class _Kept:
 class NearImageStore:
     """Writes through to a shared store and keeps the latest images itself, for when the shared one does not.
 
-    While the shared store is away, images uploaded to this gateway can still be segmented by it. What it does not hold
-    itself is then unknown, not missing: StoreUnavailable.
+    While the shared store is away, images uploaded to this gateway can still be segmented by it; what it does not hold
+    itself is then unknown, not missing: StoreUnavailable. What the shared store has lost meanwhile is put back.
     """
 
     def __init__(self, shared: ImageStore, *, max_bytes: int) -> None:
@@ -46,19 +46,19 @@ class NearImageStore:
     async def info(self, image_id: ImageId) -> ImageInfo | None:
         """See ImageStore."""
         kept = self._near.get(image_id)
+        if kept is None:
+            return await self._shared.info(image_id)
         try:
-            return await self._shared.info(image_id) or (kept.info if kept else None)
-        except StoreUnavailable:
-            if kept is None:
-                raise
-            return kept.info
+            if await self._shared.info(image_id) is None:
+                await self._shared.put(kept.info, kept.content)
+        except StoreUnavailable as error:
+            _log.warning("image known to this process only: %s", error)
+        return kept.info
 
     async def content(self, image_id: ImageId) -> bytes | None:
         """See ImageStore."""
         kept = self._near.get(image_id)
-        try:
-            return await self._shared.content(image_id) or (kept.content if kept else None)
-        except StoreUnavailable:
-            if kept is None:
-                raise
-            return kept.content
+        if kept is None:
+            return await self._shared.content(image_id)
+        await self.info(image_id)  # makes it live on in the shared store, without moving its bytes
+        return kept.content

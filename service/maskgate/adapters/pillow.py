@@ -60,6 +60,7 @@ class PillowImageDecoder:
     def _inspect(self, image_id: ImageId, content: bytes) -> ImageInfo:
         with self._opened(content) as image:
             image.load()  # only decoding tells whether the file is whole
+            _to_rgb(image.crop((0, 0, 1, 1)))  # and one pixel, whether it can be read as RGB
             return ImageInfo(image_id, _oriented_size(image), image.format or "UNKNOWN", len(content))
 
     def _prepare(self, content: bytes, side: int) -> EncoderImage:
@@ -97,6 +98,8 @@ def _oriented_size(image: Image.Image) -> ImageSize:
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     """Convert any mode to RGB; transparency is dropped, more than 8 bits a channel are scaled down."""
+    if image.mode == "F":
+        raise ValueError("floating-point pixels have no agreed range")
     if image.mode.startswith("I"):
         grey = (np.asarray(image).astype(np.int64) >> 8).clip(0, 255)
         return Image.fromarray(grey.astype(np.uint8)).convert("RGB")

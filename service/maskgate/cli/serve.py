@@ -9,7 +9,7 @@ from typing import Any
 import click
 from pydantic import ValidationError
 
-from maskgate.bootstrap import PortInUseError, open_gateway
+from maskgate.bootstrap import CannotListenError, open_gateway
 from maskgate.settings import Settings
 from maskgate.telemetry import configure_logging
 
@@ -31,7 +31,7 @@ def serve(**options: Any) -> None:  # noqa: ANN401 - click's options, validated 
     configure_logging(settings.log_level)
     try:
         asyncio.run(_serve(settings))
-    except PortInUseError as error:
+    except CannotListenError as error:
         raise click.ClickException(str(error)) from error
 
 

@@ -69,10 +69,13 @@ class CallObserver:
 
 @asynccontextmanager
 async def _within(seconds: float) -> AsyncIterator[None]:
+    deadline = asyncio.timeout(seconds)
     try:
-        async with asyncio.timeout(seconds):
+        async with deadline:
             yield
     except TimeoutError as error:
+        if not deadline.expired():  # somebody else's, that should have been translated
+            raise
         raise DeadlineExceeded(f"The deadline of {seconds:.3g} s passed.", deadline_seconds=f"{seconds:.3g}") from error
 
 

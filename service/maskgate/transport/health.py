@@ -96,6 +96,9 @@ async def _ask(health: Health, probe: Probe, gauge: Gauge) -> None:
         await probe.ping()
     except MaskgateError as error:
         await _note(health, probe, up=False, gauge=gauge, why=str(error))
+    except Exception as error:  # noqa: BLE001 - the outermost handler of a task that must not end in silence
+        _log.exception("probe.failed", component=probe.name)
+        await _note(health, probe, up=False, gauge=gauge, why=type(error).__name__)
     else:
         await _note(health, probe, up=True, gauge=gauge, why="")
 

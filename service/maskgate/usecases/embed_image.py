@@ -63,7 +63,7 @@ class EmbedImage:
 
         Raises:
             ImageNotFound: No embedding is cached and the image is not kept.
-            StoreUnavailable, BackendUnavailable, Overloaded, DeadlineExceeded, InferenceFailed: As the ports say.
+            StoreUnavailable, BackendUnavailable, Overloaded, InferenceFailed: As the ports say.
         """
         key = EmbeddingKey.of(image_id, spec)
         cached = await self._caches.l1.get(key)

@@ -56,7 +56,7 @@ class Segment:
             InvalidPrompt: The prompt is too long for the model or lies outside the image.
             ModelNotFound: There is no such model.
             ImageNotFound: The image is not kept.
-            StoreUnavailable, BackendUnavailable, Overloaded, DeadlineExceeded, InferenceFailed: As the ports say.
+            StoreUnavailable, BackendUnavailable, Overloaded, InferenceFailed: As the ports say.
         """
         started = perf_counter()
         spec = await self._backend.spec(model or self._default_model)

@@ -175,6 +175,14 @@ async def test_headers_alone_are_no_image(content: bytes) -> None:
         await inspect(content)
 
 
+async def test_floating_point_pixels_are_refused() -> None:
+    """Nobody can tell what is white in an image of floating-point numbers."""
+    content = pictures.write(pictures.rgb().convert("L").convert("F"), "TIFF")
+
+    with pytest.raises(InvalidImage, match="no agreed range"):
+        await inspect(content)
+
+
 async def test_other_formats_are_refused() -> None:
     """Formats whose decoders nobody fuzzes are refused, with those that are not."""
     content = pictures.write(pictures.rgb(), "PPM")

@@ -109,7 +109,7 @@ async def _read_upload(request: Request) -> bytes:
 
 
 async def _content(request: Request) -> bytes:
-    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         return await request.body()
     async with request.form() as form:
         for _, part in form.multi_items():

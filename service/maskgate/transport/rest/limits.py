@@ -36,7 +36,7 @@ class BodyLimit:
         await self._app(scope, receive, send)
 
     def _limited(self, headers: Headers, receive: Receive) -> Receive:
-        kind = headers.get("content-type", "")
+        kind = headers.get("content-type", "").lower()
         declared = headers.get("content-length", "")
         length = int(declared) if declared.isdigit() else 0
         if kind.startswith("application/json"):
