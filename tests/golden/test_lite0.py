@@ -15,7 +15,7 @@ from maskforge.sam.model import Prompts, Sam
 
 REPOSITORY = Path(__file__).parents[2] / "model_repository"
 WEIGHTS = REPOSITORY / "lite0_encoder" / WEIGHTS_FILE
-BUDGET_BYTES = 30 * 2**20
+BUDGET_BYTES = 30_000_000
 
 # The graphs hold their weights as fp16, batch norm folded in before the rounding, and their
 # outputs are fp16. A mask must not differ by more than a few pixels of its edge.
