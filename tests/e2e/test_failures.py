@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from maskgate.client import Client
     from maskgate.stack import EmbeddedStack
 
-PROMPT = Prompt((Point(258, 225),))
-BODY = {"points": [{"x": 258, "y": 225}]}
+PROMPT = Prompt((Point(160, 180),))
+BODY = {"points": [{"x": 160, "y": 180}]}
 
 
 def test_triton_down_is_unavailable_and_nothing_is_lost(
     stack: EmbeddedStack, client: Client, rest: httpx.Client
 ) -> None:
     """Without Triton a click is UNAVAILABLE with a reason on both protocols; with it again the same click succeeds."""
-    image_id = client.upload(photos.fresh("vase"))
+    image_id = client.upload(photos.fresh("cat"))
     before = client.segment(image_id, PROMPT)
     stack.stop("triton")
     try:
@@ -58,7 +58,7 @@ def test_valkey_down_degrades(stack: EmbeddedStack, client: Client, rest: httpx.
     stack.stop("valkey")
     try:
         warm = client.segment(known, PROMPT)
-        cold = client.segment(client.upload(photos.fresh("vase")), PROMPT)
+        cold = client.segment(client.upload(photos.fresh("cat")), PROMPT)
         unknown = rest.get("/v1/images/sha256:" + "0" * 64)
         ready = rest.get("/readyz").status_code
     finally:
@@ -74,7 +74,7 @@ def test_valkey_down_degrades(stack: EmbeddedStack, client: Client, rest: httpx.
 
 def test_evicted_embedding_is_made_again(stack: EmbeddedStack, client: Client) -> None:
     """An image whose embedding is gone from every tier is encoded again from the stored image."""
-    image_id = client.upload(photos.fresh("vase"))
+    image_id = client.upload(photos.fresh("cat"))
     first = client.segment(image_id, PROMPT)
     _forget_embeddings(stack)
     stack.restart("gateway")

@@ -63,7 +63,7 @@ class Step:
 @click.option(
     "--photo",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    default="docs/photos/vase.jpg",
+    default="docs/photos/cat.jpg",
     help="The photo; the prompts are made for the default one.",
 )
 @click.option("--output", type=click.Path(file_okay=False, path_type=Path), default="out", help="Folder for pictures.")
@@ -145,13 +145,14 @@ def _over_rest(endpoints: Endpoints, content: bytes, step: Step) -> Result:
 
 
 _BEFORE_RESTART = (
-    Step("click on the vase", Prompt((Point(258, 225),)), _over_grpc),
-    Step("click on the flowers", Prompt((Point(235, 85),)), _over_grpc),
-    Step("box around the vase", Prompt(box=Box(188, 132, 330, 282)), _over_rest),
+    Step("click on the cat", Prompt((Point(160, 180),)), _over_grpc),
+    Step("click on the remote", Prompt((Point(430, 196),)), _over_grpc),
+    Step("box around the remote", Prompt(box=Box(350, 157, 496, 231)), _over_rest),
 )
 _AFTER_RESTART = (
-    Step("box around all", Prompt(box=Box(160, 22, 368, 284)), _over_grpc),
-    Step("box but no flowers", Prompt((Point(250, 90, 0),), Box(160, 22, 368, 284)), _over_rest),
+    Step("box around the cat", Prompt(box=Box(0, 28, 332, 324)), _over_grpc),
+    Step("box around the plant", Prompt(box=Box(422, 3, 512, 195)), _over_rest),
+    Step("cat, not its head", Prompt((Point(160, 180), Point(268, 62, 0))), _over_rest),
 )
 
 
