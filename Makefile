@@ -14,11 +14,11 @@ INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint c
 help:  ## List the verbs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
 
-demo: .venv/.gateway .venv-triton/.ready  ## Segment a photo through the whole stack; pictures and figures go to out/
-	$(BIN)/maskgate demo
+demo: .venv/.gateway .venv-triton/.ready  ## Segment a photo through the whole stack; pictures and figures go to out/ (ARGS=… as for up)
+	$(BIN)/maskgate demo $(ARGS)
 
-up: .venv/.gateway .venv-triton/.ready  ## Run the whole stack here until Ctrl-C
-	$(BIN)/maskgate up
+up: .venv/.gateway .venv-triton/.ready  ## Run the whole stack here until Ctrl-C; with options: make up ARGS="--http-port 9090"
+	$(BIN)/maskgate up $(ARGS)
 
 test: .venv/.dev .venv-triton/.ready  ## Run every test, those with real servers too
 	$(BIN)/pytest
@@ -47,7 +47,8 @@ models: .venv/.dev  ## Build the Triton models in model_repository/ from the wei
 	$(BIN)/maskforge build lite0
 
 clean:  ## Remove what the other verbs have made, the environments too
-	rm -rf .venv .venv-triton .protos-check out build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .venv-triton .protos-check out build dist
+	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .schemathesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/bin/pip:

@@ -18,7 +18,7 @@ from maskgate.adapters.instrumented import InstrumentedBackend, InstrumentedCach
 from maskgate.adapters.memory import MemoryEmbeddingCache
 from maskgate.adapters.near import NearImageStore
 from maskgate.adapters.pillow import PillowImageDecoder, PillowMaskEncoder, let_our_limits_decide
-from maskgate.adapters.redis import RedisBounds, RedisEmbeddingCache, RedisImageStore, create_redis
+from maskgate.adapters.redis import Breaker, RedisBounds, RedisEmbeddingCache, RedisImageStore, create_redis
 from maskgate.adapters.threads import ThreadOffload
 from maskgate.adapters.triton import TritonBackend, TritonBounds
 from maskgate.domain.image import ImageLimits
@@ -37,6 +37,7 @@ from maskgate.usecases.upload_image import UploadImage
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+    import grpc
     from fastapi import FastAPI
     from redis.asyncio import Redis
 
@@ -56,15 +57,22 @@ class Gateway:
 
     grpc_port: int
     http_port: int
-    health: Health
 
 
 @dataclass(frozen=True, slots=True)
 class _Adapters:
     redis: Redis
+    breaker: Breaker
     triton: TritonBackend
     l1: MemoryEmbeddingCache
     offload: ThreadOffload
+
+
+@dataclass(frozen=True, slots=True)
+class _Watchers:
+    registry: CollectorRegistry
+    metrics: Metrics
+    health: Health
 
 
 @asynccontextmanager
@@ -75,64 +83,51 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
         CannotListenError: An address is taken, or is not this machine's.
     """
     let_our_limits_decide()
-    registry, health = CollectorRegistry(), Health()
+    registry = CollectorRegistry()
     ProcessCollector(registry=registry)
-    metrics = Metrics(registry)
-    async with AsyncExitStack() as stack:
-        adapters = await _open_adapters(settings, stack)
-        metrics.cache.bytes.set_function(lambda: adapters.l1.size_bytes)
-        usecases = _create_usecases(settings, adapters, metrics, stack)
-        observer = CallObserver(metrics.calls, max_seconds=settings.request_timeout_seconds)
-        app = create_app(
-            usecases, observer=observer, health=health, registry=registry, max_upload_bytes=settings.max_upload_bytes
-        )
-        grpc_port = await _open_grpc(settings, usecases, observer=observer, health=health, stack=stack)
-        http_port = await _open_http(settings, app, stack)
-        await stack.enter_async_context(_watched(settings, adapters, health=health, metrics=metrics))
-        stack.push_async_callback(health.stop)
-        yield Gateway(grpc_port, http_port, health)
+    watchers = _Watchers(registry, Metrics(registry), Health())
+    async with (
+        _adapters(settings) as adapters,
+        _usecases(settings, adapters, watchers.metrics) as usecases,
+        _servers(settings, usecases, watchers) as gateway,
+        _watched(settings, adapters, watchers),
+    ):
+        yield gateway
 
 
-async def _open_adapters(settings: Settings, stack: AsyncExitStack) -> _Adapters:
+@asynccontextmanager
+async def _adapters(settings: Settings) -> AsyncIterator[_Adapters]:
     bounds = RedisBounds(
         settings.redis_connections, settings.redis_connect_timeout_seconds, settings.redis_timeout_seconds
     )
-    redis = create_redis(settings.redis_url, bounds)
-    stack.push_async_callback(redis.aclose)
-    triton = TritonBackend(
-        settings.triton_url,
-        models=settings.models,
-        bounds=TritonBounds(
-            describe=settings.describe_timeout_seconds,
-            encode=settings.encode_timeout_seconds,
-            decode=settings.decode_timeout_seconds,
-            spec_ttl=settings.spec_ttl_seconds,
-        ),
+    triton_bounds = TritonBounds(
+        describe=settings.describe_timeout_seconds,
+        encode=settings.encode_timeout_seconds,
+        decode=settings.decode_timeout_seconds,
+        spec_ttl=settings.spec_ttl_seconds,
     )
-    stack.push_async_callback(triton.close)
-    offload = ThreadOffload(threads=settings.threads)
-    stack.callback(offload.close)
-    return _Adapters(redis, triton, MemoryEmbeddingCache(max_bytes=settings.embedding_memory_bytes), offload)
+    async with AsyncExitStack() as stack:
+        redis = create_redis(settings.redis_url, bounds)
+        stack.push_async_callback(redis.aclose)
+        triton = TritonBackend(settings.triton_url, models=settings.models, bounds=triton_bounds)
+        stack.push_async_callback(triton.close)
+        offload = ThreadOffload(threads=settings.threads)
+        stack.callback(offload.close)
+        l1 = MemoryEmbeddingCache(max_bytes=settings.embedding_memory_bytes)
+        yield _Adapters(redis, Breaker(), triton, l1, offload)
 
 
-def _create_usecases(settings: Settings, adapters: _Adapters, metrics: Metrics, stack: AsyncExitStack) -> UseCases:
+@asynccontextmanager
+async def _usecases(settings: Settings, adapters: _Adapters, metrics: Metrics) -> AsyncIterator[UseCases]:
     limits = ImageLimits(
         max_bytes=settings.max_upload_bytes, max_pixels=settings.max_image_pixels, max_side=settings.max_image_side
     )
-    offload, redis = adapters.offload, adapters.redis
+    offload = adapters.offload
     backend = InstrumentedBackend(adapters.triton, metrics=metrics.inference)
     decoder = PillowImageDecoder(limits=limits, offload=offload)
-    store = NearImageStore(
-        RedisImageStore(redis, ttl=settings.image_ttl_seconds), max_bytes=settings.image_memory_bytes
-    )
-    caches = EmbeddingCaches(
-        l1=InstrumentedCache(adapters.l1, tier="l1", metrics=metrics.cache),
-        l2=InstrumentedCache(
-            RedisEmbeddingCache(redis, ttl=settings.embedding_ttl_seconds), tier="l2", metrics=metrics.cache
-        ),
-    )
+    store = _image_store(settings, adapters)
     embed = EmbedImage(
-        caches=caches,
+        caches=_embedding_caches(settings, adapters, metrics),
         store=store,
         decoder=decoder,
         backend=backend,
@@ -140,7 +135,6 @@ def _create_usecases(settings: Settings, adapters: _Adapters, metrics: Metrics, 
             tier="image encoder", concurrency=settings.encode_concurrency, waiting=settings.encode_waiting
         ),
     )
-    stack.push_async_callback(embed.drain)
     segment = Segment(
         embed=embed,
         backend=backend,
@@ -150,13 +144,65 @@ def _create_usecases(settings: Settings, adapters: _Adapters, metrics: Metrics, 
         offload=offload,
         default_model=settings.models[0],
     )
-    upload = UploadImage(store=store, decoder=decoder, limits=limits, offload=offload)
-    return UseCases(upload, GetImage(store=store), segment, offload, PillowMaskEncoder())
+    upload = UploadImage(
+        store=store,
+        decoder=decoder,
+        limits=limits,
+        admission=Admission(
+            tier="image store", concurrency=settings.upload_concurrency, waiting=settings.upload_waiting
+        ),
+        offload=offload,
+    )
+    try:
+        yield UseCases(upload, GetImage(store=store), segment, offload, PillowMaskEncoder())
+    finally:
+        with contextlib.suppress(TimeoutError):  # an encode that takes longer than a drain is made again elsewhere
+            await asyncio.wait_for(embed.drain(), settings.drain_seconds)
 
 
-async def _open_grpc(
-    settings: Settings, usecases: UseCases, *, observer: CallObserver, health: Health, stack: AsyncExitStack
-) -> int:
+def _image_store(settings: Settings, adapters: _Adapters) -> NearImageStore:
+    shared = RedisImageStore(adapters.redis, ttl=settings.image_ttl_seconds, breaker=adapters.breaker)
+    return NearImageStore(shared, max_bytes=settings.image_memory_bytes)
+
+
+def _embedding_caches(settings: Settings, adapters: _Adapters, metrics: Metrics) -> EmbeddingCaches:
+    metrics.cache.bytes.set_function(lambda: adapters.l1.size_bytes)
+    shared = RedisEmbeddingCache(adapters.redis, ttl=settings.embedding_ttl_seconds, breaker=adapters.breaker)
+    return EmbeddingCaches(
+        l1=InstrumentedCache(adapters.l1, tier="l1", metrics=metrics.cache),
+        l2=InstrumentedCache(shared, tier="l2", metrics=metrics.cache),
+    )
+
+
+@asynccontextmanager
+async def _servers(settings: Settings, usecases: UseCases, watchers: _Watchers) -> AsyncIterator[Gateway]:
+    """Serve both protocols; both stop taking calls at once, and share the time to end those under way."""
+    observer = CallObserver(
+        watchers.metrics.calls,
+        max_seconds=settings.request_timeout_seconds,
+        max_calls=settings.max_concurrent_calls,
+    )
+    grpc_server, grpc_port = await _start_grpc(settings, usecases, observer=observer, health=watchers.health)
+    app = create_app(
+        usecases,
+        observer=observer,
+        health=watchers.health,
+        registry=watchers.registry,
+        max_upload_bytes=settings.max_upload_bytes,
+    )
+    try:
+        async with _http(settings, app) as http:
+            yield Gateway(grpc_port, http.port)
+            await watchers.health.stop()
+            http.server.should_exit = True
+            await grpc_server.stop(settings.drain_seconds)
+    finally:
+        await grpc_server.stop(0)
+
+
+async def _start_grpc(
+    settings: Settings, usecases: UseCases, *, observer: CallObserver, health: Health
+) -> tuple[grpc.aio.Server, int]:
     bounds = GrpcBounds(
         max_message_bytes=2 * settings.max_upload_bytes,  # room to refuse a large upload with our own reason
         max_concurrent_calls=settings.max_concurrent_calls,
@@ -167,34 +213,44 @@ async def _open_grpc(
     except RuntimeError as error:
         raise CannotListenError(settings.host, settings.grpc_port, option="--grpc-port") from error
     await server.start()
-    stack.push_async_callback(server.stop, settings.drain_seconds)
-    return port
+    return server, port
 
 
-async def _open_http(settings: Settings, app: FastAPI, stack: AsyncExitStack) -> int:
-    try:
-        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-        listener = stack.enter_context(socket.create_server((settings.host, settings.http_port), family=family))
-    except OSError as error:
-        raise CannotListenError(settings.host, settings.http_port, option="--http-port") from error
+@dataclass(frozen=True, slots=True)
+class _Http:
+    server: uvicorn.Server
+    port: int
+
+
+@asynccontextmanager
+async def _http(settings: Settings, app: FastAPI) -> AsyncIterator[_Http]:
     config = uvicorn.Config(
         app,
         log_config=None,
         access_log=False,
         lifespan="off",
-        limit_concurrency=settings.max_concurrent_calls,
         timeout_graceful_shutdown=int(settings.drain_seconds),
     )
     server = _EmbeddedServer(config)
-    serving = asyncio.create_task(server.serve(sockets=[listener]), name="http")
+    with _listener(settings) as listener:
+        serving = asyncio.create_task(server.serve(sockets=[listener]), name="http")
+        try:
+            yield _Http(server, listener.getsockname()[1])
+        finally:
+            server.should_exit = True
+            await serving
 
-    async def stop() -> None:
-        server.should_exit = True
-        await serving
 
-    stack.push_async_callback(stop)
-    port: int = listener.getsockname()[1]
-    return port
+def _listener(settings: Settings) -> socket.socket:
+    v6 = ":" in settings.host
+    try:
+        return socket.create_server(
+            (settings.host, settings.http_port),
+            family=socket.AF_INET6 if v6 else socket.AF_INET,
+            dualstack_ipv6=settings.host == "::",  # as gRPC does
+        )
+    except OSError as error:
+        raise CannotListenError(settings.host, settings.http_port, option="--http-port") from error
 
 
 def _bracketed(host: str) -> str:
@@ -210,14 +266,13 @@ class _EmbeddedServer(uvicorn.Server):
 
 
 @asynccontextmanager
-async def _watched(settings: Settings, adapters: _Adapters, *, health: Health, metrics: Metrics) -> AsyncIterator[None]:
+async def _watched(settings: Settings, adapters: _Adapters, watchers: _Watchers) -> AsyncIterator[None]:
     probes = (
         Probe("triton", required=True, ping=adapters.triton.ping),
-        Probe("redis", required=False, ping=partial(redis_adapter.ping, adapters.redis)),
+        Probe("redis", required=False, ping=partial(redis_adapter.ping, adapters.redis, adapters.breaker)),
     )
-    watching = asyncio.create_task(
-        watch(health, probes, interval=settings.probe_interval_seconds, gauge=metrics.component_up), name="health"
-    )
+    gauge, interval = watchers.metrics.component_up, settings.probe_interval_seconds
+    watching = asyncio.create_task(watch(watchers.health, probes, interval=interval, gauge=gauge), name="health")
     try:
         yield
     finally:

@@ -68,7 +68,10 @@ class Answer:
 
 
 class Client:
-    """Talks to a gateway; raises grpc.RpcError with the server's status.
+    """Talks to a gateway.
+
+    Each call raises grpc.RpcError where the gateway refuses it, cannot be reached (UNAVAILABLE) or does not answer in
+    time (DEADLINE_EXCEEDED). The error's `code()` and `details()` are the gateway's; docs/errors.md lists them.
 
     Args:
         address: `host:port` of the gateway's gRPC endpoint.

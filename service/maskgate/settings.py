@@ -17,6 +17,12 @@ def _host_and_port(value: str) -> str:
     return value
 
 
+def _redis_url(value: str) -> str:
+    if not value.startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError("must start with redis://, rediss:// or unix://")
+    return value
+
+
 class Settings(BaseSettings):
     """Each field is the environment variable MASKGATE_ and its name in upper case. docs/settings.md lists them."""
 
@@ -31,7 +37,7 @@ class Settings(BaseSettings):
     triton_url: Annotated[str, AfterValidator(_host_and_port)] = Field(
         "127.0.0.1:8001", description="host:port of Triton's gRPC endpoint."
     )
-    redis_url: str = Field(
+    redis_url: Annotated[str, AfterValidator(_redis_url)] = Field(
         "redis://127.0.0.1:6379/0",
         description="Redis or Valkey, as redis://, rediss:// or unix://; embeddings and images are kept there.",
     )
@@ -83,6 +89,11 @@ class Settings(BaseSettings):
     encode_waiting: PositiveInt = Field(
         64, description="Encodes that may wait for a place; further ones are refused with RESOURCE_EXHAUSTED."
     )
+    upload_concurrency: PositiveInt = Field(8, description="Uploads that are read and stored at once.")
+    upload_waiting: PositiveInt = Field(
+        64,
+        description="Uploads that may wait for a place, in memory; further ones are refused with RESOURCE_EXHAUSTED.",
+    )
     decode_concurrency: PositiveInt = Field(
         64, description="Decodes at once: twice the largest batch keeps the decoder busy."
     )
@@ -94,7 +105,7 @@ class Settings(BaseSettings):
         60.0, description="Deadline of calls whose client sets none or a longer one."
     )
     max_concurrent_calls: PositiveInt = Field(
-        2048, description="Calls at once, of each protocol; its server refuses further ones before they are read."
+        2048, description="Calls at once, over both protocols; further ones are refused with RESOURCE_EXHAUSTED."
     )
     probe_interval_seconds: PositiveFloat = Field(
         2.0, description="Time between looks at Triton and Redis for /readyz and gRPC health."

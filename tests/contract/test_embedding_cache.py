@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from maskgate.adapters.memory import MemoryEmbeddingCache
-from maskgate.adapters.redis import RedisEmbeddingCache
+from maskgate.adapters.redis import Breaker, RedisEmbeddingCache, RedisImageStore, ping
 from maskgate.domain.embedding import Embedding, EmbeddingKey
-from maskgate.domain.errors import CacheUnavailable
+from maskgate.domain.errors import CacheUnavailable, StoreUnavailable
 from maskgate.domain.image import ImageId, ImageSize
 from tests.contract.conftest import connected
 from tests.fakes import SPEC
@@ -32,7 +32,7 @@ TTL = 100
 def cache(request: pytest.FixtureRequest) -> EmbeddingCache:
     if request.param == "memory":
         return MemoryEmbeddingCache(max_bytes=2**22)
-    return RedisEmbeddingCache(request.getfixturevalue("redis"), ttl=TTL)
+    return RedisEmbeddingCache(request.getfixturevalue("redis"), ttl=TTL, breaker=Breaker())
 
 
 class TestEveryEmbeddingCache:
@@ -71,7 +71,7 @@ class TestEveryEmbeddingCache:
 
 async def test_redis_forgets_after_a_while(redis: Redis) -> None:
     """An embedding lives as long as somebody asks for it within its time."""
-    cache = RedisEmbeddingCache(redis, ttl=TTL)
+    cache = RedisEmbeddingCache(redis, ttl=TTL, breaker=Breaker())
     await cache.put(KEY, OTHER)
     (name,) = await redis.keys("*")
     fresh = await redis.ttl(name)
@@ -87,7 +87,7 @@ async def test_redis_forgets_after_a_while(redis: Redis) -> None:
 @pytest.mark.parametrize("damaged", [b"", b"MGE1", b"garbage" * 100, EMBEDDING.to_bytes()[:-1]])
 async def test_damaged_entries_are_none(redis: Redis, damaged: bytes) -> None:
     """What is no whole embedding is none, and can be replaced by one."""
-    cache = RedisEmbeddingCache(redis, ttl=TTL)
+    cache = RedisEmbeddingCache(redis, ttl=TTL, breaker=Breaker())
     await cache.put(KEY, EMBEDDING)
     (name,) = await redis.keys("*")
     await redis.set(name, damaged)
@@ -101,7 +101,7 @@ async def test_damaged_entries_are_none(redis: Redis, damaged: bytes) -> None:
 
 async def test_an_entry_of_another_type_is_unavailable(redis: Redis) -> None:
     """A key that somebody else uses for something else fails no request: it counts as an unreadable cache."""
-    cache = RedisEmbeddingCache(redis, ttl=TTL)
+    cache = RedisEmbeddingCache(redis, ttl=TTL, breaker=Breaker())
     await cache.put(KEY, EMBEDDING)
     (name,) = await redis.keys("*")
     await redis.delete(name)
@@ -113,7 +113,7 @@ async def test_an_entry_of_another_type_is_unavailable(redis: Redis) -> None:
 
 async def test_without_redis_it_is_soon_unavailable(broken_redis: Redis) -> None:
     """A Redis that is not there or does not answer costs no more than the timeouts."""
-    cache = RedisEmbeddingCache(broken_redis, ttl=TTL)
+    cache = RedisEmbeddingCache(broken_redis, ttl=TTL, breaker=Breaker())
 
     async with asyncio.timeout(8):
         with pytest.raises(CacheUnavailable):
@@ -122,10 +122,27 @@ async def test_without_redis_it_is_soon_unavailable(broken_redis: Redis) -> None
             await cache.put(KEY, OTHER)
 
 
+async def test_redis_that_does_not_answer_is_waited_for_once(broken_redis: Redis) -> None:
+    """After a call that waited in vain the next ones are refused at once, on the store as well; a ping still asks."""
+    breaker = Breaker(pause=60)
+    cache = RedisEmbeddingCache(broken_redis, ttl=TTL, breaker=breaker)
+    store = RedisImageStore(broken_redis, ttl=TTL, breaker=breaker)
+    with pytest.raises(CacheUnavailable):
+        await cache.get(KEY)
+
+    with pytest.raises(CacheUnavailable, match="a moment ago"):
+        await cache.put(KEY, OTHER)
+    with pytest.raises(StoreUnavailable, match="a moment ago"):
+        await store.info(KEY.image_id)
+    with pytest.raises(CacheUnavailable, match="did not answer: "):
+        await ping(broken_redis, breaker)
+
+
 async def test_redis_that_comes_back_is_used_again(valkey: EmbeddedStack) -> None:
     """A restarted Redis needs no restarted gateway: connections are opened anew."""
     async with connected(valkey.endpoints.redis) as client:
-        cache = RedisEmbeddingCache(client, ttl=TTL)
+        breaker = Breaker()
+        cache = RedisEmbeddingCache(client, ttl=TTL, breaker=breaker)
         await cache.put(KEY, OTHER)
         valkey.stop("valkey")
         try:
@@ -133,6 +150,7 @@ async def test_redis_that_comes_back_is_used_again(valkey: EmbeddedStack) -> Non
                 await cache.get(KEY)
         finally:
             valkey.start("valkey")
+        await ping(client, breaker)
         forgotten = await cache.get(KEY)
         await cache.put(KEY, OTHER)
 

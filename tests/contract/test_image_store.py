@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from maskgate.adapters.near import NearImageStore
-from maskgate.adapters.redis import RedisImageStore
+from maskgate.adapters.redis import Breaker, RedisImageStore
 from maskgate.domain.errors import StoreUnavailable
 from maskgate.domain.image import ImageId, ImageInfo, ImageSize
 from tests.fakes import FailingStore, FakeStore
@@ -30,7 +30,7 @@ NEAR_BYTES = 100_000
 def store(request: pytest.FixtureRequest) -> ImageStore:
     if request.param == "fake":  # what the unit tests stand on keeps the contract, too
         return FakeStore()
-    redis = RedisImageStore(request.getfixturevalue("redis"), ttl=TTL)
+    redis = RedisImageStore(request.getfixturevalue("redis"), ttl=TTL, breaker=Breaker())
     return redis if request.param == "redis" else NearImageStore(redis, max_bytes=NEAR_BYTES)
 
 
@@ -64,7 +64,7 @@ class TestEveryImageStore:
 @pytest.mark.parametrize("method", ["info", "content"])
 async def test_redis_forgets_after_a_while(redis: Redis, method: str) -> None:
     """An image lives as long as somebody asks for it within its time, whatever of it is asked for."""
-    store = RedisImageStore(redis, ttl=TTL)
+    store = RedisImageStore(redis, ttl=TTL, breaker=Breaker())
     await store.put(INFO, CONTENT)
     (name,) = await redis.keys("*")
     fresh = await redis.ttl(name)
@@ -79,7 +79,7 @@ async def test_redis_forgets_after_a_while(redis: Redis, method: str) -> None:
 
 async def test_asking_for_the_unknown_leaves_nothing(redis: Redis) -> None:
     """A question creates no key."""
-    store = RedisImageStore(redis, ttl=TTL)
+    store = RedisImageStore(redis, ttl=TTL, breaker=Breaker())
 
     await store.info(UNKNOWN)
     await store.content(UNKNOWN)
@@ -90,7 +90,7 @@ async def test_asking_for_the_unknown_leaves_nothing(redis: Redis) -> None:
 @pytest.mark.parametrize("damaged", [b"", b"garbage", b"{}", b"[]", b'{"width": 1}', b"\xff"])
 async def test_damaged_descriptions_are_none(redis: Redis, damaged: bytes) -> None:
     """An image whose description cannot be read is not kept, and can be put again."""
-    store = RedisImageStore(redis, ttl=TTL)
+    store = RedisImageStore(redis, ttl=TTL, breaker=Breaker())
     await store.put(INFO, CONTENT)
     (name,) = await redis.keys("*")
     await redis.hset(name, "info", damaged)
@@ -104,7 +104,7 @@ async def test_damaged_descriptions_are_none(redis: Redis, damaged: bytes) -> No
 
 async def test_without_redis_it_is_soon_unavailable(broken_redis: Redis) -> None:
     """A Redis that is not there or does not answer costs no more than the timeouts."""
-    store = RedisImageStore(broken_redis, ttl=TTL)
+    store = RedisImageStore(broken_redis, ttl=TTL, breaker=Breaker())
 
     async with asyncio.timeout(8):
         with pytest.raises(StoreUnavailable):
@@ -117,7 +117,7 @@ async def test_without_redis_it_is_soon_unavailable(broken_redis: Redis) -> None
 
 async def test_near_keeps_uploads_while_redis_is_away(broken_redis: Redis) -> None:
     """What was uploaded to this gateway can be used by it; what it has never seen is unknown, not missing."""
-    store = NearImageStore(RedisImageStore(broken_redis, ttl=TTL), max_bytes=NEAR_BYTES)
+    store = NearImageStore(RedisImageStore(broken_redis, ttl=TTL, breaker=Breaker()), max_bytes=NEAR_BYTES)
 
     await store.put(INFO, CONTENT)
 
@@ -138,7 +138,7 @@ async def test_near_does_not_promise_what_it_cannot_keep() -> None:
 
 async def test_near_survives_a_flushed_redis(redis: Redis) -> None:
     """A Redis that has forgotten everything costs this gateway nothing."""
-    store = NearImageStore(RedisImageStore(redis, ttl=TTL), max_bytes=NEAR_BYTES)
+    store = NearImageStore(RedisImageStore(redis, ttl=TTL, breaker=Breaker()), max_bytes=NEAR_BYTES)
     await store.put(INFO, CONTENT)
     await redis.flushall()
 
@@ -148,7 +148,7 @@ async def test_near_survives_a_flushed_redis(redis: Redis) -> None:
 @pytest.mark.parametrize("method", ["info", "content"])
 async def test_near_puts_back_what_redis_has_lost(redis: Redis, method: str) -> None:
     """An image that Redis has forgotten is there for other gateways again once this one is asked for it."""
-    shared = RedisImageStore(redis, ttl=TTL)
+    shared = RedisImageStore(redis, ttl=TTL, breaker=Breaker())
     store = NearImageStore(shared, max_bytes=NEAR_BYTES)
     await store.put(INFO, CONTENT)
     await redis.flushall()
@@ -161,7 +161,7 @@ async def test_near_puts_back_what_redis_has_lost(redis: Redis, method: str) -> 
 @pytest.mark.parametrize("method", ["info", "content"])
 async def test_asking_near_makes_it_live_on_in_redis(redis: Redis, method: str) -> None:
     """An image that is asked for here does not expire for the other gateways."""
-    store = NearImageStore(RedisImageStore(redis, ttl=TTL), max_bytes=NEAR_BYTES)
+    store = NearImageStore(RedisImageStore(redis, ttl=TTL, breaker=Breaker()), max_bytes=NEAR_BYTES)
     await store.put(INFO, CONTENT)
     (name,) = await redis.keys("*")
     await redis.expire(name, 5)

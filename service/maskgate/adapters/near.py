@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import structlog
 
 from maskgate.adapters.memory import BoundedLru
 from maskgate.domain.errors import StoreUnavailable
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from maskgate.domain.image import ImageId, ImageInfo
     from maskgate.ports import ImageStore
 
-_log = logging.getLogger(__name__)
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class NearImageStore:
         except StoreUnavailable as error:
             if self._near.get(info.image_id) is None:
                 raise
-            _log.warning("image kept in this process only: %s", error)
+            _log.warning("image.kept_here_only", error=str(error))
 
     async def info(self, image_id: ImageId) -> ImageInfo | None:
         """See ImageStore."""
@@ -52,7 +53,7 @@ class NearImageStore:
             if await self._shared.info(image_id) is None:
                 await self._shared.put(kept.info, kept.content)
         except StoreUnavailable as error:
-            _log.warning("image known to this process only: %s", error)
+            _log.warning("image.known_here_only", error=str(error))
         return kept.info
 
     async def content(self, image_id: ImageId) -> bytes | None:

@@ -101,8 +101,8 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode == "F":
         raise ValueError("floating-point pixels have no agreed range")
     if image.mode.startswith("I"):
-        grey = (np.asarray(image).astype(np.int64) >> 8).clip(0, 255)
-        return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
+        grey = (np.asarray(image) >> 8).clip(0, 255).astype(np.uint8)
+        return Image.fromarray(grey).convert("RGB")
     return image.convert("RGB")
 
 

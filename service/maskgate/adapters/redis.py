@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import contextmanager
 from dataclasses import dataclass
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -12,6 +13,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from maskgate.domain.embedding import Embedding
 from maskgate.domain.errors import CacheUnavailable, StoreUnavailable
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 # One namespace and layout version for all keys, so that a shared Redis can be looked at and cleared.
 _EMBEDDING_KEY = "maskgate:1:embedding:"
 _IMAGE_KEY = "maskgate:1:image:"
+_NO_ANSWER = (RedisConnectionError, RedisTimeoutError, OSError, TimeoutError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,36 +64,70 @@ def create_redis(url: str, bounds: RedisBounds) -> Redis:
     return Redis.from_pool(pool)
 
 
+class Breaker:
+    """Remembers that Redis did not answer, so that not every call waits for it again.
+
+    Args:
+        pause: Seconds for which it is then not asked. A ping that succeeds ends them.
+    """
+
+    def __init__(self, *, pause: float = 5.0) -> None:
+        self._pause = pause
+        self._ask_again = 0.0
+
+    @contextmanager
+    def asking(self, error: type[Unavailable]) -> Iterator[None]:
+        """Surround a command: the one seam where redis-py's errors become ours."""
+        if monotonic() < self._ask_again:
+            raise error("Redis did not answer a moment ago.")
+        with self.translating(error):
+            yield
+
+    @contextmanager
+    def translating(self, error: type[Unavailable]) -> Iterator[None]:
+        """Surround a command that is to be tried whatever happened before."""
+        try:
+            yield
+        except (RedisError, OSError, TimeoutError) as cause:
+            if isinstance(cause, _NO_ANSWER):
+                self._ask_again = monotonic() + self._pause
+            raise error(f"Redis did not answer: {type(cause).__name__}.") from cause
+        else:
+            self._ask_again = 0.0
+
+
 class RedisEmbeddingCache:
     """L2: embeddings that all gateways share, with their header. Expires and is evicted by Redis."""
 
-    def __init__(self, redis: Redis, *, ttl: int) -> None:
+    def __init__(self, redis: Redis, *, ttl: int, breaker: Breaker) -> None:
         self._redis = redis
         self._ttl = ttl
+        self._breaker = breaker
 
     async def get(self, key: EmbeddingKey) -> Embedding | None:
         """See EmbeddingCache."""
-        with _translated(CacheUnavailable):
+        with self._breaker.asking(CacheUnavailable):
             data = await self._redis.getex(f"{_EMBEDDING_KEY}{key}", ex=self._ttl)
         return Embedding.from_bytes(data) if isinstance(data, bytes) else None
 
     async def put(self, key: EmbeddingKey, embedding: Embedding) -> None:
         """See EmbeddingCache."""
-        with _translated(CacheUnavailable):
+        with self._breaker.asking(CacheUnavailable):
             await self._redis.set(f"{_EMBEDDING_KEY}{key}", embedding.to_bytes(), ex=self._ttl)
 
 
 class RedisImageStore:
     """Images as hashes of two fields, so that what is known of one can be read without its bytes."""
 
-    def __init__(self, redis: Redis, *, ttl: int) -> None:
+    def __init__(self, redis: Redis, *, ttl: int, breaker: Breaker) -> None:
         self._redis = redis
         self._ttl = ttl
+        self._breaker = breaker
 
     async def put(self, info: ImageInfo, content: bytes) -> None:
         """See ImageStore."""
         key = f"{_IMAGE_KEY}{info.image_id}"
-        with _translated(StoreUnavailable):
+        with self._breaker.asking(StoreUnavailable):
             async with self._redis.pipeline(transaction=True) as pipe:
                 pipe.hset(key, mapping={"info": _dump(info), "content": content})
                 pipe.expire(key, self._ttl)
@@ -107,22 +144,13 @@ class RedisImageStore:
 
     async def _field(self, image_id: ImageId, field: str) -> bytes | None:
         key = f"{_IMAGE_KEY}{image_id}"
-        with _translated(StoreUnavailable):
+        with self._breaker.asking(StoreUnavailable):
             async with self._redis.pipeline(transaction=False) as pipe:
                 pipe.hget(key, field)
                 pipe.expire(key, self._ttl)
                 value, _ = await pipe.execute()
         data: bytes | None = value
         return data
-
-
-@contextmanager
-def _translated(error: type[Unavailable]) -> Iterator[None]:
-    """The one seam where redis-py's errors become ours."""
-    try:
-        yield
-    except (RedisError, OSError, TimeoutError) as cause:
-        raise error(f"Redis did not answer: {type(cause).__name__}.") from cause
 
 
 def _dump(info: ImageInfo) -> str:
@@ -146,7 +174,7 @@ def _load(image_id: ImageId, data: bytes) -> ImageInfo | None:
         return None
 
 
-async def ping(redis: Redis) -> None:
+async def ping(redis: Redis, breaker: Breaker) -> None:
     """Check that Redis answers. Raises CacheUnavailable."""
-    with _translated(CacheUnavailable):
+    with breaker.translating(CacheUnavailable):
         await redis.ping()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import grpc
 
 from maskgate.cli.overlay import draw_overlay, draw_sheet
 from maskgate.cli.up import explain
@@ -16,6 +17,7 @@ from maskgate.client import Client
 from maskgate.domain.image import ImageId
 from maskgate.domain.prompt import Box, Point, Prompt
 from maskgate.domain.rle import Rle
+from maskgate.domain.timing import CacheTier, Timing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from maskgate.stack import Endpoints
 
+_PHOTO = "docs/photos/cat.jpg"
 _TIMEOUT = 60.0
 
 
@@ -43,11 +46,20 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """An answer, whatever protocol it came over."""
+    """A line of the table with its picture's contents."""
 
     prompt: Prompt
     pixels: npt.NDArray[np.bool_]
     row: Row
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The best mask of an answer, whatever protocol it came over."""
+
+    rle: Rle
+    predicted_iou: float
+    timing: Timing
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,22 +68,18 @@ class Step:
 
     title: str
     prompt: Prompt
-    ask: Callable[[Endpoints, bytes, Step], Result]
+    protocol: str
 
 
 @click.command()
-@click.option(
-    "--photo",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    default="docs/photos/cat.jpg",
-    help="The photo; the prompts are made for the default one.",
-)
 @click.option("--output", type=click.Path(file_okay=False, path_type=Path), default="out", help="Folder for pictures.")
-def demo(*, photo: Path, output: Path) -> None:
+def demo(*, output: Path) -> None:
     """Start the whole stack, segment a photo over gRPC and REST, show where the time went, and stop it again."""
     # Takes 0.5 s (gRPC and Triton's client), which the other commands need not pay.
     from maskgate.stack import EmbeddedStack, StackConfig, StackError  # noqa: PLC0415
 
+    photo = _find_photo()
+    _prepare(output)
     config = StackConfig(grpc_port=0, http_port=0, triton_grpc_port=0, triton_metrics_port=0)
     try:
         with EmbeddedStack(config, announce=click.echo) as stack:
@@ -85,13 +93,52 @@ def demo(*, photo: Path, output: Path) -> None:
     click.echo(f"\nThe masks are drawn in {output}/*.png, the figures are in {output}/demo.json.")
 
 
+def _find_photo() -> Path:
+    from maskgate.stack.checkout import find_in_checkout  # noqa: PLC0415 - as above
+
+    photo = find_in_checkout(_PHOTO)
+    if photo is None:
+        raise click.ClickException(f"there is no '{_PHOTO}' here; run this in a checkout of maskgate")
+    return photo
+
+
+def _prepare(output: Path) -> None:
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise click.ClickException(f"cannot write to '{output}' (--output): {error.strerror}") from error
+
+
 def _run(endpoints: Endpoints, photo: Path, steps: Sequence[Step]) -> list[Result]:
     content = photo.read_bytes()
-    return [step.ask(endpoints, content, step) for step in steps]
+    return [take_step(step, endpoints, content) for step in steps]
+
+
+def take_step(step: Step, endpoints: Endpoints, content: bytes) -> Result:
+    """Makes one request and measures it.
+
+    Raises:
+        click.ClickException: The gateway refuses it, or does not answer.
+    """
+    try:
+        reply = _ASK[step.protocol](endpoints, content, step.prompt)
+    except (grpc.RpcError, OSError) as error:
+        reason = f"{error.code().name}: {error.details()}" if isinstance(error, grpc.RpcError) else error
+        raise click.ClickException(f"'{step.title}' over {step.protocol} failed: {reason}") from error
+    timing = reply.timing
+    row = Row(
+        request=step.title,
+        protocol=step.protocol,
+        cache_tier=timing.cache_tier.value,
+        encode_ms=timing.encode * 1e3,
+        decode_ms=timing.decode * 1e3,
+        total_ms=timing.total * 1e3,
+        predicted_iou=reply.predicted_iou,
+    )
+    return Result(step.prompt, reply.rle.decode(), row)
 
 
 def _write(photo: Path, output: Path, results: Sequence[Result]) -> None:
-    output.mkdir(parents=True, exist_ok=True)
     pictures = {result.row.request: draw_overlay(photo, result.pixels, result.prompt) for result in results}
     for number, (title, picture) in enumerate(pictures.items(), start=1):
         picture.save(output / f"{number}-{title.replace(' ', '-')}.png")
@@ -100,27 +147,18 @@ def _write(photo: Path, output: Path, results: Sequence[Result]) -> None:
     (output / "demo.json").write_text(json.dumps(figures, indent=2) + "\n")
 
 
-def _over_grpc(endpoints: Endpoints, content: bytes, step: Step) -> Result:
+def _over_grpc(endpoints: Endpoints, content: bytes, prompt: Prompt) -> Reply:
     with Client(str(endpoints.grpc), timeout=_TIMEOUT) as client:
-        answer = client.segment(client.upload(content), step.prompt)
-    best, timing = answer.masks[0], answer.timing
-    row = Row(
-        request=step.title,
-        protocol="gRPC",
-        cache_tier=timing.cache_tier.value,
-        encode_ms=timing.encode * 1e3,
-        decode_ms=timing.decode * 1e3,
-        total_ms=timing.total * 1e3,
-        predicted_iou=best.predicted_iou,
-    )
-    return Result(step.prompt, best.pixels, row)
+        answer = client.segment(client.upload(content), prompt)
+    best = answer.masks[0]
+    return Reply(best.rle, best.predicted_iou, answer.timing)
 
 
-def _over_rest(endpoints: Endpoints, content: bytes, step: Step) -> Result:
+def _over_rest(endpoints: Endpoints, content: bytes, prompt: Prompt) -> Reply:
     """Ask as curl would; the identifier is computed here, since the image was uploaded over gRPC before."""
     body = {
-        "points": [asdict(point) for point in step.prompt.points],
-        "box": step.prompt.box and asdict(step.prompt.box),
+        "points": [asdict(point) for point in prompt.points],
+        "box": prompt.box and asdict(prompt.box),
     }
     request = urllib.request.Request(  # noqa: S310 - the address of our own gateway
         f"{endpoints.http}/v1/images/{ImageId.of(content)}:segment",
@@ -132,27 +170,24 @@ def _over_rest(endpoints: Endpoints, content: bytes, step: Step) -> Result:
         answer = json.load(response)
     best, timing = answer["masks"][0], answer["timing"]
     height, width = best["rle"]["size"]
-    row = Row(
-        request=step.title,
-        protocol="REST",
-        cache_tier=timing["cache_tier"],
-        encode_ms=timing["encode_ms"],
-        decode_ms=timing["decode_ms"],
-        total_ms=timing["total_ms"],
-        predicted_iou=best["predicted_iou"],
+    seconds = {part: timing[f"{part}_ms"] / 1e3 for part in ("queue", "encode", "decode", "total")}
+    return Reply(
+        Rle(height, width, best["rle"]["counts"]),
+        best["predicted_iou"],
+        Timing(CacheTier(timing["cache_tier"]), **seconds),
     )
-    return Result(step.prompt, Rle(height, width, best["rle"]["counts"]).decode(), row)
 
 
+_ASK: dict[str, Callable[[Endpoints, bytes, Prompt], Reply]] = {"gRPC": _over_grpc, "REST": _over_rest}
 _BEFORE_RESTART = (
-    Step("click on the cat", Prompt((Point(160, 180),)), _over_grpc),
-    Step("click on the remote", Prompt((Point(430, 196),)), _over_grpc),
-    Step("box around the remote", Prompt(box=Box(350, 157, 496, 231)), _over_rest),
+    Step("click on the cat", Prompt((Point(160, 180),)), "gRPC"),
+    Step("click on the remote", Prompt((Point(430, 196),)), "gRPC"),
+    Step("box around the remote", Prompt(box=Box(350, 157, 496, 231)), "REST"),
 )
 _AFTER_RESTART = (
-    Step("box around the cat", Prompt(box=Box(0, 28, 332, 324)), _over_grpc),
-    Step("box around the plant", Prompt(box=Box(422, 3, 512, 195)), _over_rest),
-    Step("cat, not its head", Prompt((Point(160, 180), Point(268, 62, 0))), _over_rest),
+    Step("box around the cat", Prompt(box=Box(0, 28, 332, 324)), "gRPC"),
+    Step("box around the plant", Prompt(box=Box(422, 3, 512, 195)), "REST"),
+    Step("cat, not its head", Prompt((Point(160, 180), Point(268, 62, 0))), "REST"),
 )
 
 

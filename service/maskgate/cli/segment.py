@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,13 +37,29 @@ class _Numbers(click.ParamType[tuple[float, ...]]):
         return numbers
 
 
+class _NewPicture(click.Path):
+    """A file to write, in a folder that exists; its name's ending says how."""
+
+    def __init__(self, *endings: str) -> None:
+        super().__init__(dir_okay=False, writable=True, path_type=Path)
+        self._endings = endings
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:  # noqa: ANN401
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        if path.suffix.lower() not in self._endings:
+            self.fail(f"'{path}' does not end in {' or '.join(self._endings)}", param, ctx)
+        if not path.parent.is_dir():
+            self.fail(f"'{path.parent}' is not a folder", param, ctx)
+        return path
+
+
 @click.command()
 @click.argument("photo", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--point", "points", type=_Numbers("x", "y"), multiple=True, help="Pixel on the object; repeatable.")
 @click.option("--not-point", "others", type=_Numbers("x", "y"), multiple=True, help="Pixel not on it; repeatable.")
 @click.option("--box", type=_Numbers("x1", "y1", "x2", "y2"), help="Box around the object, in pixels.")
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), default="mask.png", help="Mask, PNG.")
-@click.option("--overlay", type=click.Path(dir_okay=False, path_type=Path), help="Also draw the mask on the photo.")
+@click.option("-o", "--output", type=_NewPicture(".png"), default="mask.png", help="Mask, PNG.")
+@click.option("--overlay", type=_NewPicture(".png", ".jpg", ".jpeg"), help="Also draw the mask on the photo.")
 @click.option("--single", is_flag=True, help="The model's single-mask output, also for an ambiguous prompt.")
 @click.option("--model", default="", help="Model; empty means the server's default.")
 @click.option("--address", default="127.0.0.1:50051", help="host:port of the gateway's gRPC endpoint.")
@@ -62,17 +79,28 @@ def segment(
 
     Coordinates are pixels of the photo as it is shown, that is, after its EXIF orientation has been applied.
     """
+    _keep_apart(photo, output, overlay)
     prompt = _prompt(points, others, box)
     multimask = Multimask.SINGLE if single else Multimask.AUTO
     answer = _ask(address, photo, prompt, multimask=multimask, model=model)
     best = answer.masks[0]
-    Image.fromarray(best.pixels.astype(np.uint8) * 255).save(output, "PNG")
-    if overlay is not None:
-        draw_overlay(photo, best.pixels, prompt).save(overlay)
+    try:
+        Image.fromarray(best.pixels.astype(np.uint8) * 255).save(output)
+        if overlay is not None:
+            draw_overlay(photo, best.pixels, prompt).save(overlay)
+    except OSError as error:
+        raise click.ClickException(str(error)) from error
     click.echo(
         f"{output}: {best.area} pixels, predicted IoU {best.predicted_iou:.3f}, "
         f"embedding {answer.timing.cache_tier.value}, {answer.timing.total * 1e3:.0f} ms"
     )
+
+
+def _keep_apart(*files: Path | None) -> None:
+    """No picture may be written over the photo or over the other one."""
+    resolved = [file.resolve() for file in files if file is not None]
+    if len(set(resolved)) < len(resolved):
+        raise click.UsageError("PHOTO, --output and --overlay must be different files.")
 
 
 def _prompt(

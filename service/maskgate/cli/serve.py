@@ -49,5 +49,11 @@ async def _serve(settings: Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, asked_to_stop.set)
     async with open_gateway(settings) as gateway:
-        click.echo(f"gRPC {settings.host}:{gateway.grpc_port}, REST http://{settings.host}:{gateway.http_port}")
+        host = settings.host
+        click.echo(f"gRPC {authority(host, gateway.grpc_port)}, REST http://{authority(host, gateway.http_port)}")
         await asked_to_stop.wait()
+
+
+def authority(host: str, port: int) -> str:
+    """`host:port` as a URL has it: with brackets around an IPv6 address."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

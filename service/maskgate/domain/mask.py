@@ -28,16 +28,16 @@ _TILE = 256  # output rows a step: a tile then needs few logits, so 12 megapixel
 
 @dataclass(frozen=True, slots=True)
 class Mask:
-    """A mask at the size of the oriented image.
+    """A mask at the size of the oriented image, kept as its runs: pixels are a thousand times as large.
 
     Attributes:
-        pixels: bool [H, W], in Fortran order, as COCO's run-length encoding wants it.
+        rle: The pixels, compressed.
         predicted_iou: The model's estimate of the intersection over union with what was meant.
         area: Number of pixels.
         box: The smallest rectangle around the mask; None where it is empty.
     """
 
-    pixels: _Bools
+    rle: Rle
     predicted_iou: float
     area: int
     box: Box | None
@@ -46,12 +46,7 @@ class Mask:
     def from_logits(cls, logits: npt.NDArray[np.floating], *, iou: float, frame: Frame) -> Mask:
         """Upscale logits [M, M] to a mask of the original image."""
         pixels = upscale(logits.astype(np.float32), frame)
-        return cls(pixels, iou, int(np.count_nonzero(pixels)), _box_of(pixels))
-
-    @property
-    def rle(self) -> Rle:
-        """The pixels in COCO's run-length encoding."""
-        return Rle.encode(self.pixels)
+        return cls(Rle.encode(pixels), iou, int(np.count_nonzero(pixels)), _box_of(pixels))
 
 
 def upscale(logits: _Floats, frame: Frame) -> _Bools:

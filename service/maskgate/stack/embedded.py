@@ -6,9 +6,9 @@ import time
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Self
 
+from maskgate.stack import logs
 from maskgate.stack.child import Child
 from maskgate.stack.errors import ComponentFailed, StopRequested
-from maskgate.stack.logs import LogFollower
 from maskgate.stack.plan import create_plan
 from maskgate.stack.restarts import CrashHistory, RestartPolicy
 from maskgate.stack.workspace import Workspace
@@ -40,7 +40,7 @@ class EmbeddedStack:
 
     _directory: Path
     _plan: Plan
-    _log: LogFollower
+    _log: logs.LogFollower
     _crashes: dict[str, CrashHistory]
     _open: ExitStack
 
@@ -76,7 +76,7 @@ class EmbeddedStack:
         """
         with ExitStack() as opening:
             self._directory = opening.enter_context(Workspace()).directory
-            self._log = LogFollower(self._directory)
+            self._log = logs.LogFollower(self._directory)
             self._plan = create_plan(self._config, run_directory=self._directory)
             self._crashes = {c.name: CrashHistory(RESTARTS) for c in self._plan.components}
             opening.callback(self._stop_all)
@@ -170,7 +170,7 @@ class EmbeddedStack:
             self._pause(POLL_SECONDS)
 
     def _pause(self, seconds: float) -> None:
-        """Sleeps in short steps, passing on what the logs say meanwhile.
+        """Sleeps in short steps, passing on what the logs say meanwhile, and keeping them short.
 
         Raises:
             StopRequested: The stack is asked to stop.
@@ -178,6 +178,7 @@ class EmbeddedStack:
         end = time.monotonic() + seconds
         while not self._stopping():
             self._pass_on_logs()
+            logs.empty_long_ones(self._directory)
             left = end - time.monotonic()
             if left <= 0:
                 return

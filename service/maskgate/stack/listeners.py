@@ -44,9 +44,10 @@ def reachable_at(host: str, port: int) -> str:
 
 def _listen(listener: Listener) -> socket.socket:
     family = socket.AF_INET6 if ":" in listener.host else socket.AF_INET
+    both = listener.host == "::" and socket.has_dualstack_ipv6()  # the gateway's `::` takes IPv4 connections, too
     try:
         # SO_REUSEADDR (set here) overlooks closed connections; without SO_REUSEPORT a listening gRPC server is seen.
-        return socket.create_server((listener.host, listener.port), family=family)
+        return socket.create_server((listener.host, listener.port), family=family, dualstack_ipv6=both)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise PortInUse(listener.port, host=listener.host, option=listener.option) from error

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 SUFFIX = ".log"
 TAIL_BYTES = 64 * 1024
+MOST_BYTES = 16 * 1024 * 1024
 
 
 def path_of(component: str, *, directory: Path) -> Path:
@@ -24,6 +25,13 @@ def tail(path: Path, *, lines: int = 20) -> str:
         file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES))
         text = file.read().decode(errors="replace")
     return "\n".join(text.splitlines()[-lines:])
+
+
+def empty_long_ones(directory: Path, *, beyond: int = MOST_BYTES) -> None:
+    """Empties every log that is longer. Its component appends to it, so what it writes next is the first line."""
+    for path in directory.glob(f"*{SUFFIX}"):
+        if path.stat().st_size > beyond:
+            os.truncate(path, 0)
 
 
 class LogFollower:
@@ -42,7 +50,10 @@ class LogFollower:
 
     def _new_lines_of(self, path: Path) -> list[str]:
         with path.open("rb") as file:
-            file.seek(self._offsets.get(path, 0))
+            offset = self._offsets.get(path, 0)
+            if file.seek(0, os.SEEK_END) < offset:  # it has been emptied
+                offset = 0
+            file.seek(offset)
             whole, newline, _ = file.read().rpartition(b"\n")
-        self._offsets[path] = self._offsets.get(path, 0) + len(whole + newline)
+        self._offsets[path] = offset + len(whole + newline)
         return whole.decode(errors="replace").splitlines()

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 MODEL_REPOSITORY = "model_repository"
 TENSORRT_ON_CPU = "deploy/triton/backends/tensorrt"
+REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ def create_plan(config: StackConfig, *, run_directory: Path) -> Plan:
     Raises:
         CannotStart: The stack cannot be started like this.
     """
+    _require_redis_url(config)
     config = with_chosen_ports(config)
     endpoints = create_endpoints(config, run_directory=run_directory)
     return Plan(tuple(_components(config, endpoints, run_directory=run_directory)), endpoints)
@@ -80,6 +82,17 @@ def create_endpoints(config: StackConfig, *, run_directory: Path) -> Endpoints:
     )
 
 
+def tensorrt_backend(install: TritonInstall, settings: TritonSettings) -> Path | None:
+    """The folder that takes the place of the server's own TensorRT backend, where that could not work.
+
+    That one needs a GPU, and a plan of every model: plans are built for one GPU and one TensorRT, so a repository may
+    hold the ONNX files alone.
+    """
+    if settings.gpu and install.has_tensorrt and _has_plans(settings.model_repository, models=settings.models):
+        return None
+    return require_in_checkout(TENSORRT_ON_CPU, option="--triton-url")
+
+
 def _components(config: StackConfig, endpoints: Endpoints, *, run_directory: Path) -> Iterator[Component]:
     if config.starts_valkey:
         yield valkey_component(run_directory, memory=config.cache_memory)
@@ -106,21 +119,23 @@ def _plan_triton(config: StackConfig, *, run_directory: Path) -> Component:
         shared_memory_prefix=run_directory.name,
         gpu=gpu,
     )
-    assemble_backends(install, tensorrt=_tensorrt_backend(install, gpu=gpu), into=settings.backends)
+    assemble_backends(install, tensorrt=tensorrt_backend(install, settings), into=settings.backends)
     return triton_component(install, settings)
-
-
-def _tensorrt_backend(install: TritonInstall, *, gpu: bool) -> Path | None:
-    """The folder that takes the place of the server's own TensorRT backend, where that could not work."""
-    if gpu and install.has_tensorrt:
-        return None
-    return require_in_checkout(TENSORRT_ON_CPU, option="--triton-url")
 
 
 def _require_models(repository: Path, *, models: Iterable[str]) -> None:
     missing = [model for model in models if not (repository / model).is_dir()]
     if missing:
         raise NotInstalled(f"'{repository}' has no {', '.join(missing)}; choose other models with --model")
+
+
+def _has_plans(repository: Path, *, models: Iterable[str]) -> bool:
+    return all(any((repository / model / "1").glob("*.plan")) for model in models)
+
+
+def _require_redis_url(config: StackConfig) -> None:
+    if config.redis_url is not None and not config.redis_url.startswith(REDIS_SCHEMES):
+        raise CannotStart(f"--redis-url must start with {', '.join(REDIS_SCHEMES[:-1])} or {REDIS_SCHEMES[-1]}")
 
 
 def _require_served(address: str, *, models: tuple[str, ...]) -> None:

@@ -71,7 +71,8 @@ def triton_command(executable: Path, settings: TritonSettings) -> tuple[str, ...
         "allow-http": "false",
         "grpc-address": LOOPBACK,
         "grpc-port": settings.grpc_port,
-        # The gateway pings idle connections; by default the third ping within five minutes gets it a GOAWAY.
+        # While it waits the gateway pings a connection that is silent for 30 s (adapters/triton/backend.py).
+        # By default one ping in five minutes is allowed, and the third that comes too soon gets a GOAWAY.
         "grpc-http2-min-recv-ping-interval-without-data": 10_000,
         "grpc-keepalive-permit-without-calls": 1,
         "metrics-address": LOOPBACK,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import structlog
 from grpc import StatusCode
 
-from maskgate.domain.errors import DeadlineExceeded, MaskgateError
+from maskgate.domain.errors import DeadlineExceeded, MaskgateError, Overloaded
 from maskgate.transport.status import code_of
 
 if TYPE_CHECKING:
@@ -38,11 +38,13 @@ class CallObserver:
     Args:
         metrics: Where to count.
         max_seconds: The deadline of a call whose client gives none or a longer one.
+        max_calls: Calls at once, over both protocols; further ones are refused.
     """
 
-    def __init__(self, metrics: CallMetrics, *, max_seconds: float) -> None:
+    def __init__(self, metrics: CallMetrics, *, max_seconds: float, max_calls: int) -> None:
         self._metrics = metrics
         self._max_seconds = max_seconds
+        self._places = max_calls
 
     @asynccontextmanager
     async def call(self, protocol: str, method: str, *, deadline: float | None = None) -> AsyncIterator[Call]:
@@ -50,12 +52,13 @@ class CallObserver:
 
         Raises:
             DeadlineExceeded: It passed.
+            Overloaded: Too many calls are being answered.
         """
         call = Call(protocol, method)
         seconds = self._max_seconds if deadline is None else min(deadline, self._max_seconds)
         with self._metrics.in_flight.labels(protocol).track_inprogress():
             try:
-                async with _within(seconds):
+                async with self._place(), _within(seconds):
                     yield call
             except BaseException as error:
                 call.code = _code_for(error)
@@ -65,6 +68,16 @@ class CallObserver:
                 self._metrics.answered.labels(protocol, method, call.code.name).inc()
                 elapsed = perf_counter() - call.started
                 self._metrics.seconds.labels(protocol, method).observe(elapsed)
+
+    @asynccontextmanager
+    async def _place(self) -> AsyncIterator[None]:
+        if self._places <= 0:
+            raise Overloaded("Too many calls are being answered.")
+        self._places -= 1
+        try:
+            yield
+        finally:
+            self._places += 1
 
 
 @asynccontextmanager

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 from maskgate.domain.embedding import Embedding, EmbeddingKey
 from maskgate.domain.timing import CacheTier
 from maskgate.usecases.get_image import image_not_found
+from maskgate.usecases.keep_alive import KeepAlive
 from maskgate.usecases.single_flight import SingleFlight
 
 if TYPE_CHECKING:
@@ -26,6 +27,11 @@ class Embedded:
     tier: CacheTier
     queue: float = 0.0
     encode: float = 0.0
+
+    def as_seen_by(self, *, waited: float) -> Embedded:
+        """Return the times of somebody who waited for it that long, who may have joined when it was half done."""
+        encode = min(self.encode, waited)
+        return replace(self, encode=encode, queue=min(self.queue, waited - encode))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,7 @@ class EmbedImage:
         self._decoder = decoder
         self._backend = backend
         self._admission = admission
+        self._keep_alive = KeepAlive(store)
         self._flights: SingleFlight[Embedded] = SingleFlight()
 
     async def __call__(self, image_id: ImageId, spec: ModelSpec) -> Embedded:
@@ -68,8 +75,11 @@ class EmbedImage:
         key = EmbeddingKey.of(image_id, spec)
         cached = await self._caches.l1.get(key)
         if cached is not None:
+            await self._keep_alive(image_id)
             return Embedded(cached, CacheTier.L1)
-        return await self._flights(key, lambda: self._fetch_or_encode(key, spec))
+        joined = perf_counter()
+        embedded = await self._flights(key, lambda: self._fetch_or_encode(key, spec))
+        return embedded.as_seen_by(waited=perf_counter() - joined)
 
     async def drain(self) -> None:
         """Wait for encodes under way, so that shutting down loses none."""
@@ -79,6 +89,7 @@ class EmbedImage:
         shared = await self._caches.l2.get(key)
         if shared is not None and len(shared.tensor) == spec.embedding_bytes:
             await self._caches.l1.put(key, shared)
+            await self._keep_alive(key.image_id)
             return Embedded(shared, CacheTier.L2)
         embedded = await self._encode(key.image_id, spec)
         await self._caches.l1.put(key, embedded.embedding)

@@ -10,15 +10,19 @@ from maskgate.domain.image import ImageId
 if TYPE_CHECKING:
     from maskgate.domain.image import ImageInfo, ImageLimits
     from maskgate.ports import ImageDecoder, ImageStore, Offload
+    from maskgate.usecases.admission import Admission
 
 
 class UploadImage:
     """Hash first: what is kept already is neither decoded nor stored again."""
 
-    def __init__(self, *, store: ImageStore, decoder: ImageDecoder, limits: ImageLimits, offload: Offload) -> None:
+    def __init__(
+        self, *, store: ImageStore, decoder: ImageDecoder, limits: ImageLimits, admission: Admission, offload: Offload
+    ) -> None:
         self._store = store
         self._decoder = decoder
         self._limits = limits
+        self._admission = admission
         self._offload = offload
 
     async def __call__(self, content: bytes) -> ImageInfo:
@@ -27,9 +31,14 @@ class UploadImage:
         Raises:
             InvalidImage: They are no image that can be read.
             ImageTooLarge: They are over the limits.
+            Overloaded: Too many uploads wait already.
             StoreUnavailable: They could not be kept.
         """
         self._limits.check_bytes(len(content))
+        async with self._admission.permit():
+            return await self._keep(content)
+
+    async def _keep(self, content: bytes) -> ImageInfo:
         image_id = await self._offload(lambda: ImageId.of(content))
         known = await self._known(image_id)
         if known is not None:

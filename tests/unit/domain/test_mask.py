@@ -10,6 +10,7 @@ from maskgate.domain.frame import Frame
 from maskgate.domain.image import ImageSize
 from maskgate.domain.mask import Mask, best_first, upscale
 from maskgate.domain.prompt import Box
+from maskgate.domain.rle import Rle
 
 Floats = npt.NDArray[np.float32]
 CLOSE_TO_THE_THRESHOLD = 1e-4
@@ -125,7 +126,7 @@ def test_area_and_box_describe_the_pixels() -> None:
     mask = Mask.from_logits(logits, iou=0.75, frame=FRAME)
 
     assert (0.75, 15, Box(20, 10, 25, 13)) == (mask.predicted_iou, mask.area, mask.box)
-    assert mask.pixels[10:13, 20:25].all()
+    assert mask.rle.decode()[10:13, 20:25].all()
 
 
 def test_an_empty_mask_has_no_box() -> None:
@@ -137,15 +138,16 @@ def test_an_empty_mask_has_no_box() -> None:
 
 def test_rle_holds_the_pixels() -> None:
     """The encoding of a mask has its height and width in the right order."""
-    mask = Mask.from_logits(np.ones((64, 64), np.float16), iou=1.0, frame=Frame(ImageSize(50, 20), 64))
+    logits, frame = np.eye(64, dtype=np.float16) - np.float16(0.3), Frame(ImageSize(50, 20), 64)
+    mask = Mask.from_logits(logits, iou=1.0, frame=frame)
 
     assert (20, 50) == (mask.rle.height, mask.rle.width)
-    np.testing.assert_array_equal(mask.pixels, mask.rle.decode())
+    np.testing.assert_array_equal(upscale(logits.astype(np.float32), frame), mask.rle.decode())
 
 
 def test_best_first() -> None:
     """Masks are ordered by predicted IoU; equal ones keep the order of their tokens."""
-    pixels = np.zeros((1, 1), np.bool_)
-    low, tied, also = (Mask(pixels, iou, area, None) for area, iou in enumerate((0.2, 0.8, 0.8)))
+    rle = Rle.encode(np.zeros((1, 1), np.bool_))
+    low, tied, also = (Mask(rle, iou, area, None) for area, iou in enumerate((0.2, 0.8, 0.8)))
 
     assert (tied, also, low) == best_first([low, tied, also])

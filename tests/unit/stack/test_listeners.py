@@ -55,6 +55,13 @@ def test_a_foreign_address_is_refused() -> None:
         choose_ports([Listener("192.0.2.1", 8080, "--http-port")])
 
 
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
+def test_every_address_includes_those_of_ipv4() -> None:
+    """A port that only an IPv4 listener has is taken for `::`, which takes IPv4 connections, too."""
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(PortInUse, match="on :: is already in use"):
+        choose_ports([Listener("::", taken.getsockname()[1], "--http-port")])
+
+
 @pytest.mark.parametrize(
     ("expected", "host"),
     [

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from maskgate.stack.logs import LogFollower, tail
+from maskgate.stack.logs import LogFollower, empty_long_ones, tail
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,3 +38,27 @@ def test_new_components_are_followed(tmp_path: Path) -> None:
     (tmp_path / "gateway.log").write_text("b\n")
 
     assert ["gateway  | b"] == list(follower.new_lines())
+
+
+def test_a_long_log_is_emptied(tmp_path: Path) -> None:
+    """A log beyond its bound is emptied while its component has it open; what comes next is followed."""
+    path, follower = tmp_path / "triton.log", LogFollower(tmp_path)
+    with path.open("ab", buffering=0) as log:
+        log.write(b"one two three\n")
+        list(follower.new_lines())
+
+        empty_long_ones(tmp_path, beyond=10)
+        log.write(b"four\n")
+
+    assert ["triton   | four"] == list(follower.new_lines())
+    assert b"four\n" == path.read_bytes()
+
+
+def test_a_short_log_is_kept(tmp_path: Path) -> None:
+    """A log that is not beyond its bound stays as it is."""
+    path = tmp_path / "triton.log"
+    path.write_text("one two\n")
+
+    empty_long_ones(tmp_path, beyond=8)
+
+    assert "one two\n" == path.read_text()

@@ -39,6 +39,14 @@ def test_a_port_in_use_is_one_line() -> None:
     assert f"Error: port {port} on 127.0.0.1 is already in use; choose another one with --http-port\n" == result.output
 
 
+def test_a_wrong_redis_url_is_one_line() -> None:
+    """An address of Redis that is no URL ends the command with status 2 and one line."""
+    result = CliRunner().invoke(up, ["--redis-url", "localhost:6379"])
+
+    assert 2 == result.exit_code
+    assert "Error: --redis-url must start with redis://, rediss:// or unix://\n" == result.output
+
+
 def test_a_failure_shows_the_end_of_the_log() -> None:
     """A component that died is explained by its log, which is deleted with the stack."""
     failure = ComponentFailed("triton", "died while starting (exit status 1)", log_tail="error: no models")

@@ -319,6 +319,16 @@ async def test_our_own_failures(skin: Skin, world: World, error: Exception, reas
     assert "secret" not in repr(answer)
 
 
+async def test_too_many_calls_at_once(skin: Skin, world: World) -> None:
+    """Calls over the limit are refused at once, with a time after which to try again."""
+    world.observer._places = 0
+
+    answer = await skin.get(UNKNOWN_ID)
+
+    assert ("RESOURCE_EXHAUSTED", "OVERLOADED") == answer.refusal
+    assert answer.retry_after == 1
+
+
 # What is measured
 
 
@@ -330,6 +340,7 @@ async def test_our_own_failures(skin: Skin, world: World, error: Exception, reas
         ("GetImage", "NOT_FOUND", lambda skin: skin.get(UNKNOWN_ID)),
         ("Segment", "NOT_FOUND", lambda skin: skin.segment(UNKNOWN_ID, CLICK)),
         ("Segment", "INVALID_ARGUMENT", lambda skin: skin.segment(UNKNOWN_ID)),
+        ("Segment", "INVALID_ARGUMENT", lambda skin: skin.send_garbage(UNKNOWN_ID)),
     ],
 )
 async def test_calls_are_counted(

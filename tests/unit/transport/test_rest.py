@@ -180,13 +180,21 @@ async def test_bodies_that_are_no_request(rest: RestSkin, body: bytes) -> None:
 
 
 async def test_half_a_surrogate_pair(rest: RestSkin) -> None:
-    """Text that JSON can write but UTF-8 cannot is repeated with a question mark."""
+    """Text that UTF-8 cannot write is no text."""
     await rest.upload(PHOTO)
 
     answer = await rest.send_bytes(PHOTO_ID, b'{"points": [{"x": 1, "y": 1}], "model": "\\ud800"}')
 
-    assert ("NOT_FOUND", "MODEL_NOT_FOUND") == answer.refusal
-    assert {"model": "?"} == answer.metadata
+    assert ("INVALID_ARGUMENT", "INVALID_REQUEST") == answer.refusal
+
+
+async def test_long_json_is_refused_whatever_it_is_called(rest: RestSkin) -> None:
+    """A prompt is limited by its path, so that no content type lets a longer one in."""
+    body = b'{"points": [' + b" " * 2**20 + b"]}"
+    headers = {"Content-Type": "application/x+json"}
+    response = await rest.client.post(f"/v1/images/{PHOTO_ID}:segment", content=body, headers=headers)
+
+    assert (400, "INVALID_REQUEST") == (response.status_code, response.json()["error"]["reason"])
 
 
 async def test_a_refusal_names_the_field(rest: RestSkin) -> None:

@@ -29,6 +29,7 @@ class World:
     Attributes:
         max_seconds: The deadline of calls that bring none.
         decodes, waiting: Places in the mask decoder and in front of it.
+        calls: Calls at once.
     """
 
     backend: FakeBackend = field(default_factory=FakeBackend)
@@ -36,12 +37,13 @@ class World:
     max_seconds: float = 10.0
     decodes: int = 8
     waiting: int = 8
+    calls: int = 100
 
     def __post_init__(self) -> None:
         self.registry = CollectorRegistry()
         self.metrics = Metrics(self.registry)
         self.health = Health()
-        self.observer = CallObserver(self.metrics.calls, max_seconds=self.max_seconds)
+        self.observer = CallObserver(self.metrics.calls, max_seconds=self.max_seconds, max_calls=self.calls)
         decoder = PillowImageDecoder(limits=LIMITS, offload=inline)
         embed = EmbedImage(
             caches=EmbeddingCaches(FakeCache(), FakeCache()),
@@ -57,7 +59,13 @@ class World:
             offload=inline,
             default_model=SPEC.name,
         )
-        upload = UploadImage(store=self.store, decoder=decoder, limits=LIMITS, offload=inline)
+        upload = UploadImage(
+            store=self.store,
+            decoder=decoder,
+            limits=LIMITS,
+            admission=Admission(tier="image store", concurrency=4, waiting=64),
+            offload=inline,
+        )
         self.usecases = UseCases(upload, GetImage(store=self.store), segment, inline, PillowMaskEncoder())
 
     def answered(self, protocol: str, method: str, code: str) -> float:

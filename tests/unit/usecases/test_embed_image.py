@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from maskgate.domain.embedding import EmbeddingKey
+from maskgate.domain.embedding import Embedding, EmbeddingKey
 from maskgate.domain.errors import BackendUnavailable, ImageNotFound, Overloaded, StoreUnavailable
 from maskgate.domain.image import ImageId, ImageInfo
 from maskgate.domain.timing import CacheTier
 from maskgate.usecases.admission import Admission
-from maskgate.usecases.embed_image import EmbeddingCaches, EmbedImage
+from maskgate.usecases.embed_image import Embedded, EmbeddingCaches, EmbedImage
 from tests.fakes import SIZE, SPEC, FailingStore, FakeBackend, FakeCache, FakeDecoder, FakeStore
 
 PHOTO = b"a photo"
@@ -219,3 +219,30 @@ async def test_encodes_wait_for_their_turn() -> None:
     assert not isinstance(second, BaseException)
     assert first.queue < second.queue
     assert second.queue >= 0.02
+
+
+def test_who_joins_late_is_told_its_own_times() -> None:
+    """A call that joins an encode half way waited for half of it, and is told so."""
+    flight = Embedded(Embedding(SIZE, b""), CacheTier.MISS, queue=0.2, encode=0.5)
+
+    assert (0.5, 0.2) == _times(flight.as_seen_by(waited=0.9))
+    assert (0.5, 0.1) == _times(flight.as_seen_by(waited=0.6))
+    assert (0.3, 0.0) == _times(flight.as_seen_by(waited=0.3))
+
+
+def _times(embedded: Embedded) -> tuple[float, float]:
+    return embedded.encode, pytest.approx(embedded.queue)
+
+
+async def test_hits_keep_the_image_alive(world: World) -> None:
+    """A click that needs the embedding alone still asks the store for its image, so that it does not expire."""
+    asked: list[ImageId] = []
+
+    async def info(image_id: ImageId) -> None:
+        asked.append(image_id)
+
+    await world.embed(IMAGE_ID, SPEC)
+    world.store.info = info  # type: ignore[method-assign] # the fake is ours to bend
+    await world.embed(IMAGE_ID, SPEC)
+
+    assert [IMAGE_ID] == asked

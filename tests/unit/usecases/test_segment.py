@@ -59,7 +59,7 @@ async def test_masks_have_the_size_of_the_image(world: World) -> None:
 
     (mask,) = answer.masks
     assert (IMAGE_ID, "tiny") == (answer.image_id, answer.model)
-    assert (30, 40) == mask.pixels.shape
+    assert (30, 40) == (mask.rle.height, mask.rle.width)
     assert (Box(0, 0, 20, 30), 20 * 30) == (mask.box, mask.area)
 
 

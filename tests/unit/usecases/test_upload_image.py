@@ -4,6 +4,7 @@ import pytest
 
 from maskgate.domain.errors import ImageTooLarge, InvalidImage, StoreUnavailable
 from maskgate.domain.image import ImageId, ImageInfo, ImageLimits
+from maskgate.usecases.admission import Admission
 from maskgate.usecases.get_image import GetImage
 from maskgate.usecases.upload_image import UploadImage
 from tests.fakes import SIZE, FailingStore, FakeDecoder, FakeStore, inline
@@ -13,7 +14,8 @@ LIMITS = ImageLimits(max_bytes=10, max_pixels=10_000, max_side=1000)
 
 
 def create(decoder: FakeDecoder, store: FakeStore | FailingStore) -> UploadImage:
-    return UploadImage(store=store, decoder=decoder, limits=LIMITS, offload=inline)
+    admission = Admission(tier="image store", concurrency=1, waiting=0)
+    return UploadImage(store=store, decoder=decoder, limits=LIMITS, admission=admission, offload=inline)
 
 
 async def test_an_upload_is_kept() -> None:

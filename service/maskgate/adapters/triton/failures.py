@@ -1,6 +1,7 @@
 """The one seam where Triton's and gRPC's errors become ours.
 
-The texts are Triton's own, as 2.51 puts them on the wire; tests/integration/test_triton.py provokes them.
+The texts are Triton's own, as 2.51 puts them on the wire (seen there with a full queue, an expired one, and a server
+that starts or stops). Other texts of the same code still end as an error of the right kind, only less exactly named.
 """
 
 from __future__ import annotations

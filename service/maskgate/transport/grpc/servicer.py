@@ -49,4 +49,4 @@ class SegmentationServicer(SegmentationServiceServicer):
             multimask=converters.to_multimask(request.multimask),
             model=request.model,
         )
-        return await self._usecases.offload(lambda: converters.from_segmentation(segmentation))
+        return converters.from_segmentation(segmentation)

@@ -39,10 +39,6 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _starlette(_request: Request, error: HTTPException) -> JSONResponse:
-        if isinstance(error.__cause__, MaskgateError):  # FastAPI wraps what is raised while it reads a JSON body
-            return _answer(error.__cause__)
-        if error.status_code == HTTPStatus.BAD_REQUEST:  # JSON that Python cannot hold: nested too deep, for example
-            return _answer(InvalidRequest(str(error.detail)))
         name = HTTPStatus(error.status_code).name
         detail = ErrorDetail(code=error.status_code, status=name, reason=name, message=str(error.detail), metadata={})
         return _json(detail, dict(error.headers or {}))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Header, Path, Request
@@ -15,6 +14,7 @@ from maskgate.domain.errors import InvalidImage, InvalidRequest
 from maskgate.domain.image import IMAGE_ID_PATTERN, ImageId
 from maskgate.domain.prompt import Multimask
 from maskgate.transport.rest.errors import DOCUMENTED
+from maskgate.transport.rest.limits import UPLOAD_PATH, is_form
 from maskgate.transport.rest.schemas import Image, SegmentRequest, SegmentResponse
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ _Accept = Annotated[
 
 def create_router(usecases: UseCases, *, observer: CallObserver) -> APIRouter:
     """Create the routes under /v1."""
-    router = APIRouter(prefix="/v1", responses=DOCUMENTED, tags=["segmentation"])
+    router = APIRouter(responses=DOCUMENTED, tags=["segmentation"])
     _add_upload(router, usecases, observer=observer)
     _add_lookup(router, usecases, observer=observer)
     _add_segment(router, usecases, observer=observer)
@@ -51,18 +51,18 @@ def create_router(usecases: UseCases, *, observer: CallObserver) -> APIRouter:
 
 
 def _add_upload(router: APIRouter, usecases: UseCases, *, observer: CallObserver) -> None:
-    @router.post("/images", status_code=201, summary="Upload an image", openapi_extra={"requestBody": _UPLOAD_BODY})
+    @router.post(UPLOAD_PATH, status_code=201, summary="Upload an image", openapi_extra={"requestBody": _UPLOAD_BODY})
     async def upload_image(request: Request, response: Response, timeout: _Timeout = None) -> Image:
         """Keep an image: the file as the body, or as the first file of a form (`curl -F file=@photo.jpg`)."""
         async with observer.call(_PROTOCOL, "UploadImage", deadline=timeout):
             info = await usecases.upload_image(await _read_upload(request))
-        response.headers["Location"] = f"/v1/images/{info.image_id}"
+        response.headers["Location"] = f"{UPLOAD_PATH}/{info.image_id}"
         return Image.of(info)
 
 
 def _add_lookup(router: APIRouter, usecases: UseCases, *, observer: CallObserver) -> None:
-    @router.get("/images/{image_id}", summary="Look an image up")
-    @router.head("/images/{image_id}", summary="Ask whether an image is kept")
+    @router.get(f"{UPLOAD_PATH}/{{image_id}}", summary="Look an image up")
+    @router.head(f"{UPLOAD_PATH}/{{image_id}}", summary="Ask whether an image is kept")
     async def get_image(image_id: _ImageIdPath, timeout: _Timeout = None) -> Image:
         """Tell what is known of an image; 404 where it is not kept."""
         async with observer.call(_PROTOCOL, "GetImage", deadline=timeout):
@@ -71,21 +71,24 @@ def _add_lookup(router: APIRouter, usecases: UseCases, *, observer: CallObserver
 
 def _add_segment(router: APIRouter, usecases: UseCases, *, observer: CallObserver) -> None:
     @router.post(
-        "/images/{image_id}:segment",
+        f"{UPLOAD_PATH}/{{image_id}}:segment",
         summary="Find the masks that a prompt means",
         response_model=SegmentResponse,
+        openapi_extra={"requestBody": _SEGMENT_BODY},
         responses={200: {"content": {"image/png": {}}, "description": "Masks, or the best one as PNG."}},
     )
     async def segment(
-        image_id: _ImageIdPath, body: SegmentRequest, accept: _Accept = "application/json", timeout: _Timeout = None
+        request: Request, image_id: _ImageIdPath, accept: _Accept = "application/json", timeout: _Timeout = None
     ) -> Response:
         """Segment an image by points, by a box, or both."""
         async with observer.call(_PROTOCOL, "Segment", deadline=timeout):
+            body = SegmentRequest.read(await _body(request))
             segmentation = await usecases.segment(
                 ImageId.parse(image_id), body.to_prompt(), multimask=Multimask(body.multimask), model=body.model
             )
-            write = partial(_png, usecases.mask_encoder) if "image/png" in accept else _json
-            return await usecases.offload(lambda: write(segmentation))
+            if "image/png" in accept:
+                return await usecases.offload(lambda: _png(usecases.mask_encoder, segmentation))
+            return _json(segmentation)
 
 
 _FILE = {"type": "string", "format": "binary"}
@@ -99,23 +102,34 @@ _UPLOAD_BODY = {
 }
 
 
+_SEGMENT_BODY = {
+    "required": True,
+    "content": {"application/json": {"schema": SegmentRequest.model_json_schema()}},
+}
+
+
 async def _read_upload(request: Request) -> bytes:
     try:
         return await _content(request)
     except HTTPException as error:
         raise InvalidRequest(f"The form cannot be read: {error.detail}") from error
-    except ClientDisconnect as error:
-        raise InvalidRequest("The client left before its upload was complete.") from error
 
 
 async def _content(request: Request) -> bytes:
-    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-        return await request.body()
+    if not is_form(request.headers):
+        return await _body(request)
     async with request.form() as form:
         for _, part in form.multi_items():
             if isinstance(part, UploadFile):
                 return await part.read()
     raise InvalidImage("The form holds no file.")
+
+
+async def _body(request: Request) -> bytes:
+    try:
+        return await request.body()
+    except ClientDisconnect as error:
+        raise InvalidRequest("The client left before its request was complete.") from error
 
 
 def _json(segmentation: Segmentation) -> Response:
@@ -126,7 +140,7 @@ def _json(segmentation: Segmentation) -> Response:
 def _png(encoder: MaskEncoder, segmentation: Segmentation) -> Response:
     best = segmentation.masks[0]
     headers = _headers(segmentation) | {"X-Predicted-IoU": f"{best.predicted_iou:.4f}"}
-    return Response(encoder.png(best.pixels), media_type="image/png", headers=headers)
+    return Response(encoder.png(best.rle.decode()), media_type="image/png", headers=headers)
 
 
 def _headers(segmentation: Segmentation) -> dict[str, str]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from maskgate.domain.errors import MaskgateError
 
+UPLOAD_PATH = "/v1/images"
 _MOST_JSON_BYTES = 1024 * 1024
 _FORM_OVERHEAD_BYTES = 64 * 1024  # headers and boundaries of a form, beside the file in it
 
@@ -32,17 +33,22 @@ class BodyLimit:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, with its body counted."""
         if scope["type"] == "http":
-            receive = self._limited(Headers(scope=scope), receive)
+            receive = self._limited(scope, receive)
         await self._app(scope, receive, send)
 
-    def _limited(self, headers: Headers, receive: Receive) -> Receive:
-        kind = headers.get("content-type", "").lower()
+    def _limited(self, scope: Scope, receive: Receive) -> Receive:
+        headers = Headers(scope=scope)
         declared = headers.get("content-length", "")
         length = int(declared) if declared.isdigit() else 0
-        if kind.startswith("application/json"):
+        if scope["path"] != UPLOAD_PATH:
             return _counting(receive, length, limit=_MOST_JSON_BYTES, refuse=_json_too_long)
-        form = _FORM_OVERHEAD_BYTES if kind.startswith("multipart/form-data") else 0
+        form = _FORM_OVERHEAD_BYTES if is_form(headers) else 0
         return _counting(receive, length, limit=self._max_upload_bytes + form, refuse=_upload_too_long)
+
+
+def is_form(headers: Headers) -> bool:
+    """Whether a body is a form rather than a file."""
+    return headers.get("content-type", "").lower().startswith("multipart/form-data")
 
 
 def _counting(receive: Receive, declared: int, *, limit: int, refuse: Callable[[int], MaskgateError]) -> Receive:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from maskgate.domain import prompt as domain
+from maskgate.domain.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from maskgate.domain.image import ImageInfo
@@ -58,6 +59,16 @@ class SegmentRequest(_Request):
         "'single': the model's single-mask output; 'all': every mask of the ambiguous output.",
     )
     model: str = Field("", description="Name of the model; empty means the server's default.")
+
+    @classmethod
+    def read(cls, body: bytes) -> SegmentRequest:
+        """Read a JSON body. Raises InvalidRequest."""
+        try:
+            return cls.model_validate_json(body)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(map(str, first["loc"])) or "body"
+            raise InvalidRequest(f"{where}: {first['msg']}.", field=where) from error
 
     def to_prompt(self) -> domain.Prompt:
         """Read the prompt. Raises InvalidPrompt."""
