@@ -149,12 +149,19 @@ def default_of(command: str, parameter: click.Parameter) -> str:
     return f"{default:g}" if isinstance(default, float) else str(default or "—")
 
 
-@pytest.mark.parametrize("page", sorted(path.name for path in (ROOT / "docs").glob("*.md")))
-def test_links_lead_somewhere(page: str) -> None:
-    """A link from a page to a file of the repository finds it."""
-    links = re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / "docs" / page).read_text(encoding="utf-8"))
+PAGES = [
+    path
+    for folder in ("", "docs", "model_repository", "deploy")
+    for path in (ROOT / folder).glob("**/*.md" if folder else "*.md")
+]
 
-    assert [] == [link for link in links if not (ROOT / "docs" / link).exists()]
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    """A link or picture of a page that points to a file of the repository finds it."""
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))
+
+    assert [] == [link for link in links if not (page.parent / link).exists()]
 
 
 # The code

@@ -209,7 +209,7 @@ async def _start_grpc(
     )
     server = await create_server(usecases, observer=observer, health_state=health, bounds=bounds)
     try:
-        port = server.add_insecure_port(f"{_bracketed(settings.host)}:{settings.grpc_port}")
+        port = server.add_insecure_port(authority(settings.host, settings.grpc_port))
     except RuntimeError as error:
         raise CannotListenError(settings.host, settings.grpc_port, option="--grpc-port") from error
     await server.start()
@@ -253,8 +253,9 @@ def _listener(settings: Settings) -> socket.socket:
         raise CannotListenError(settings.host, settings.http_port, option="--http-port") from error
 
 
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
+def authority(host: str, port: int) -> str:
+    """Write an address as in a URL: an IPv6 one in brackets (RFC 3986, section 3.2.2)."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 class _EmbeddedServer(uvicorn.Server):

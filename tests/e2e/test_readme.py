@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import re
 import subprocess
@@ -10,6 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from PIL import Image
+
+from maskgate.domain.image import ImageId
 
 if TYPE_CHECKING:
     from maskgate.stack import EmbeddedStack
@@ -20,6 +25,18 @@ BLOCKS = [
     for block in re.findall(r"^```sh\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
     if "127.0.0.1" in block or "maskgate " in block
 ]
+
+
+def test_readme_shows_the_answer_that_one_gets() -> None:
+    """The answer under the upload is that of the photo, its identifier cut short."""
+    text = (ROOT / "README.md").read_text()
+    content = (ROOT / "docs" / "photos" / "cat.jpg").read_bytes()
+    shown = json.loads(text.split("# {", 1)[1].split("\n", 1)[0].join(("{", "")).replace("…", ""))
+    with Image.open(io.BytesIO(content)) as photo:
+        expected = {"width": photo.width, "height": photo.height, "format": "JPEG", "size_bytes": len(content)}
+
+    assert str(ImageId.of(content)).startswith(shown.pop("image_id"))
+    assert expected == shown
 
 
 def test_readme_has_a_call_of_each_kind() -> None:

@@ -181,13 +181,13 @@ def _over_rest(endpoints: Endpoints, content: bytes, prompt: Prompt) -> Reply:
 _ASK: dict[str, Callable[[Endpoints, bytes, Prompt], Reply]] = {"gRPC": _over_grpc, "REST": _over_rest}
 _BEFORE_RESTART = (
     Step("click on the cat", Prompt((Point(160, 180),)), "gRPC"),
-    Step("click on the remote", Prompt((Point(430, 196),)), "gRPC"),
-    Step("box around the remote", Prompt(box=Box(350, 157, 496, 231)), "REST"),
+    Step("click on its tail", Prompt((Point(40, 190),)), "gRPC"),
+    Step("box around its head", Prompt(box=Box(236, 30, 320, 150)), "REST"),
 )
 _AFTER_RESTART = (
     Step("box around the cat", Prompt(box=Box(0, 28, 332, 324)), "gRPC"),
-    Step("box around the plant", Prompt(box=Box(422, 3, 512, 195)), "REST"),
-    Step("cat, not its head", Prompt((Point(160, 180), Point(268, 62, 0))), "REST"),
+    Step("remote by box and click", Prompt((Point(430, 196),), Box(350, 157, 496, 231)), "REST"),
+    Step("the other remote", Prompt((Point(380, 155),), Box(312, 134, 470, 182)), "REST"),
 )
 
 
@@ -202,4 +202,4 @@ def _table(rows: Sequence[Row]) -> str:
 
 
 def _line(cells: tuple[str, ...]) -> str:
-    return f"{cells[0]:<22}{cells[1]:<10}{cells[2]:<7}" + "".join(f"{cell:>14}" for cell in cells[3:])
+    return f"{cells[0]:<26}{cells[1]:<10}{cells[2]:<7}" + "".join(f"{cell:>14}" for cell in cells[3:])

@@ -9,7 +9,7 @@ from typing import Any
 import click
 from pydantic import ValidationError
 
-from maskgate.bootstrap import CannotListenError, open_gateway
+from maskgate.bootstrap import CannotListenError, authority, open_gateway
 from maskgate.settings import Settings
 from maskgate.telemetry import configure_logging
 
@@ -52,8 +52,3 @@ async def _serve(settings: Settings) -> None:
         host = settings.host
         click.echo(f"gRPC {authority(host, gateway.grpc_port)}, REST http://{authority(host, gateway.http_port)}")
         await asked_to_stop.wait()
-
-
-def authority(host: str, port: int) -> str:
-    """`host:port` as a URL has it: with brackets around an IPv6 address."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

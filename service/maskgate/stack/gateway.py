@@ -24,7 +24,7 @@ def gateway_component(config: StackConfig, endpoints: Endpoints) -> Component:
         is_ready=lambda: says_ready(authority),
         where=f"gRPC {endpoints.grpc}, REST {endpoints.http}",
         ready_seconds=60.0,
-        stop_seconds=15.0,
+        stop_seconds=25.0,  # it drains its calls for 10 s, then its encodes for 10 s
     )
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from maskgate.cli.serve import authority
+from maskgate.bootstrap import authority
 
 
 @pytest.mark.parametrize(
