@@ -104,6 +104,13 @@ def _components(config: StackConfig, endpoints: Endpoints, *, run_directory: Pat
         yield gateway_component(config, endpoints)
 
 
+def _linked(repository: Path, *, into: Path) -> Path:
+    """Give Triton a path without spaces, at which its Python backend would part the stub's command line."""
+    link = into / "models"
+    link.symlink_to(repository.resolve())
+    return link
+
+
 def _plan_triton(config: StackConfig, *, run_directory: Path) -> Component:
     models = triton_models(config.models)
     repository = config.model_repository or require_in_checkout(MODEL_REPOSITORY, option="--model-repository")
@@ -112,7 +119,7 @@ def _plan_triton(config: StackConfig, *, run_directory: Path) -> Component:
     gpu = has_gpu()
     settings = TritonSettings(
         models=models,
-        model_repository=repository,
+        model_repository=_linked(repository, into=run_directory),
         backends=run_directory / "backends",
         grpc_port=config.triton_grpc_port,
         metrics_port=config.triton_metrics_port,
