@@ -96,3 +96,9 @@ def test_the_multi_decoder_shares_the_graph() -> None:
 def _session(folder: str) -> onnxruntime.InferenceSession:
     path = REPOSITORY / folder / "1" / "model.onnx"
     return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+
+
+@pytest.mark.parametrize("folder", ["lite0_encoder", "lite0_decoder"])
+def test_graphs_tell_nothing_of_the_machine_that_made_them(folder: str) -> None:
+    """The exporter's notes, with the paths of its sources, are not in the files that are published."""
+    assert b"graphs.py" not in (REPOSITORY / folder / "1" / "model.onnx").read_bytes()

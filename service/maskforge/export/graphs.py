@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import onnx
 import torch
@@ -139,4 +140,14 @@ def _export(graph: nn.Module, spec: GraphSpec) -> onnx.ModelProto:
         )
     if program is None:
         raise RuntimeError("torch.onnx.export gave no program")
-    return program.model_proto
+    return _without_origins(program.model_proto)
+
+
+def _without_origins(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Clear the exporter's notes: they hold the paths of the machine that it ran on."""
+    graph = model.graph
+    parts: list[Any] = [model, graph, *graph.node, *graph.value_info, *graph.input, *graph.output, *graph.initializer]
+    for part in parts:
+        del part.metadata_props[:]
+        part.ClearField("doc_string")
+    return model
