@@ -21,9 +21,9 @@ class Timing:
     Attributes:
         cache_tier: Where the embedding came from.
         queue: Waiting for a free place before the encoder and the decoder.
-        encode: The image encoder, with the image's way to it; 0 on a hit.
+        encode: The call to the image encoder; 0 on a hit. Reading and scaling the file is in the total alone.
         decode: The mask decoder, with the prompt's way to it.
-        total: The whole call inside the gateway.
+        total: The call inside the gateway, from the parsed prompt to the finished masks.
     """
 
     cache_tier: CacheTier

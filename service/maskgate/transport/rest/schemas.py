@@ -130,9 +130,9 @@ class Timing(BaseModel):
 
     cache_tier: Literal["miss", "l1", "l2"] = Field(description="Where the embedding came from.")
     queue_ms: float = Field(description="Waiting for a free place before encoder and decoder.")
-    encode_ms: float = Field(description="The image encoder; 0 where the embedding was cached.")
+    encode_ms: float = Field(description="The call to the image encoder; 0 where the embedding was cached.")
     decode_ms: float = Field(description="The mask decoder.")
-    total_ms: float = Field(description="The whole call inside the gateway.")
+    total_ms: float = Field(description="The call inside the gateway, from the parsed prompt to the masks.")
 
     @classmethod
     def of(cls, timing: DomainTiming) -> Timing:
