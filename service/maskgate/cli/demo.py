@@ -75,7 +75,7 @@ class Step:
 @click.option("--output", type=click.Path(file_okay=False, path_type=Path), default="out", help="Folder for pictures.")
 def demo(*, output: Path) -> None:
     """Start the whole stack, segment a photo over gRPC and REST, show where the time went, and stop it again."""
-    # Takes 0.5 s (gRPC and Triton's client), which the other commands need not pay.
+    # Needs the extra `stack`, which a machine that only runs `maskgate serve` has no use for.
     from maskgate.stack import EmbeddedStack, StackConfig, StackError  # noqa: PLC0415
 
     photo = _find_photo()

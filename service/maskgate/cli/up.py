@@ -47,7 +47,7 @@ def up(*, logs: bool, **options: Any) -> None:  # noqa: ANN401 - the fields of S
 
     They are stopped in order, and leave no process and no file behind.
     """
-    # Takes 0.5 s (gRPC and Triton's client), which the other commands need not pay.
+    # Needs the extra `stack`, which a machine that only runs `maskgate serve` has no use for.
     from maskgate.stack import CannotStart, EmbeddedStack, StackConfig, StackError, StopRequested  # noqa: PLC0415
 
     follow_log = click.echo if logs else None

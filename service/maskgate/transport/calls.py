@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -22,16 +21,6 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(slots=True)
-class Call:
-    """One call being answered; ends with OK unless it raises or says otherwise."""
-
-    protocol: str
-    method: str
-    code: StatusCode = StatusCode.OK
-    started: float = field(default_factory=perf_counter)
-
-
 class CallObserver:
     """Counts, times and logs calls, and ends those that take too long.
 
@@ -47,27 +36,26 @@ class CallObserver:
         self._places = max_calls
 
     @asynccontextmanager
-    async def call(self, protocol: str, method: str, *, deadline: float | None = None) -> AsyncIterator[Call]:
+    async def call(self, protocol: str, method: str, *, deadline: float | None = None) -> AsyncIterator[None]:
         """Surround a call; `deadline` is the client's, in seconds from now.
 
         Raises:
             DeadlineExceeded: It passed.
             Overloaded: Too many calls are being answered.
         """
-        call = Call(protocol, method)
+        started, code = perf_counter(), StatusCode.OK
         seconds = self._max_seconds if deadline is None else min(deadline, self._max_seconds)
         with self._metrics.in_flight.labels(protocol).track_inprogress():
             try:
                 async with self._place(), _within(seconds):
-                    yield call
+                    yield
             except BaseException as error:
-                call.code = _code_for(error)
-                _report(call, error)
+                code = _code_for(error)
+                _report(error, code, protocol=protocol, method=method)
                 raise
             finally:
-                self._metrics.answered.labels(protocol, method, call.code.name).inc()
-                elapsed = perf_counter() - call.started
-                self._metrics.seconds.labels(protocol, method).observe(elapsed)
+                self._metrics.answered.labels(protocol, method, code.name).inc()
+                self._metrics.seconds.labels(protocol, method).observe(perf_counter() - started)
 
     @asynccontextmanager
     async def _place(self) -> AsyncIterator[None]:
@@ -100,9 +88,9 @@ def _code_for(error: BaseException) -> StatusCode:
     return StatusCode.INTERNAL
 
 
-def _report(call: Call, error: BaseException) -> None:
+def _report(error: BaseException, code: StatusCode, *, protocol: str, method: str) -> None:
     """Log what is the service's fault, with its cause; a client's mistake is the client's to see."""
-    if call.code is StatusCode.INTERNAL:
-        _log.error("call.failed", protocol=call.protocol, method=call.method, exc_info=error)
-    elif call.code is StatusCode.UNAVAILABLE:
-        _log.warning("call.unavailable", protocol=call.protocol, method=call.method, error=str(error))
+    if code is StatusCode.INTERNAL:
+        _log.error("call.failed", protocol=protocol, method=method, exc_info=error)
+    elif code is StatusCode.UNAVAILABLE:
+        _log.warning("call.unavailable", protocol=protocol, method=method, error=str(error))

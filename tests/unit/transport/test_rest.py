@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -302,6 +304,16 @@ async def test_the_documentation_describes_every_route(rest: RestSkin) -> None:
     assert {"get", "head"} == set(paths["/v1/images/{image_id}"])
     assert {"application/octet-stream", "image/*", "multipart/form-data"} == set(upload["requestBody"]["content"])
     assert {"400", "404", "429", "500", "503", "504"} <= set(upload["responses"])
+
+
+async def test_the_documentation_has_no_loose_ends(rest: RestSkin) -> None:
+    """Every reference of the OpenAPI document leads to one of its schemas, and the prompt's points are described."""
+    document = (await rest.client.get("/openapi.json")).json()
+    schemas = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
+    prompt = document["paths"]["/v1/images/{image_id}:segment"]["post"]["requestBody"]["content"]["application/json"]
+
+    assert set() == set(re.findall(r'"\$ref": "([^"]+)"', json.dumps(document))) - schemas
+    assert {"x", "y", "label"} == set(prompt["schema"]["properties"]["points"]["items"]["properties"])
 
 
 async def test_documentation_page(rest: RestSkin) -> None:

@@ -1,7 +1,8 @@
 """The one seam where Triton's and gRPC's errors become ours.
 
-The texts are Triton's own, as 2.51 puts them on the wire (seen there with a full queue, an expired one, and a server
-that starts or stops). Other texts of the same code still end as an error of the right kind, only less exactly named.
+The texts are Triton's own, as 2.51 was measured to put them on the wire. The end-to-end tests provoke a server that is
+gone and one that comes back; a full or expired queue is known from those measurements only. An UNAVAILABLE with another
+text is BackendUnavailable.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -80,5 +79,4 @@ def _invalid_request(error: RequestValidationError) -> InvalidRequest:
 
 
 def _json(detail: ErrorDetail, headers: dict[str, str]) -> JSONResponse:
-    content = json.loads(ErrorResponse(error=detail).model_dump_json())
-    return JSONResponse(content, status_code=detail.code, headers=headers)
+    return JSONResponse(ErrorResponse(error=detail).model_dump(), status_code=detail.code, headers=headers)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Request
 from fastapi.responses import Response
@@ -74,7 +74,7 @@ def _add_segment(router: APIRouter, usecases: UseCases, *, observer: CallObserve
         f"{UPLOAD_PATH}/{{image_id}}:segment",
         summary="Find the masks that a prompt means",
         response_model=SegmentResponse,
-        openapi_extra={"requestBody": _SEGMENT_BODY},
+        openapi_extra={"requestBody": _segment_body()},
         responses={200: {"content": {"image/png": {}}, "description": "Masks, or the best one as PNG."}},
     )
     async def segment(
@@ -102,10 +102,22 @@ _UPLOAD_BODY = {
 }
 
 
-_SEGMENT_BODY = {
-    "required": True,
-    "content": {"application/json": {"schema": SegmentRequest.model_json_schema()}},
-}
+def _segment_body() -> dict[str, Any]:
+    """Describe the JSON of a prompt, which is read inside the call and not by FastAPI, so that refusals are counted."""
+    schema = SegmentRequest.model_json_schema()
+    definitions = schema.pop("$defs")
+    return {"required": True, "content": {"application/json": {"schema": _inlined(schema, definitions)}}}
+
+
+def _inlined(schema: Any, definitions: dict[str, Any]) -> Any:  # noqa: ANN401 - any JSON
+    """Put definitions in the place of references to them, which an OpenAPI document would look for elsewhere."""
+    if isinstance(schema, list):
+        return [_inlined(part, definitions) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _inlined(definitions[schema["$ref"].rsplit("/", 1)[1]], definitions)
+    return {key: _inlined(part, definitions) for key, part in schema.items()}
 
 
 async def _read_upload(request: Request) -> bytes:
