@@ -12,7 +12,7 @@ from typing import Any
 import onnx
 import torch
 
-from maskforge.checkpoints import weights_digest
+from maskforge.checkpoints.weights import weights_digest
 from maskforge.export.graphs import OPSET, export_decoder, export_encoder
 from maskforge.export.half_storage import store_weights_as_half
 from maskforge.export.triton_config import TritonModel, render, triton_models

@@ -6,6 +6,7 @@ from torch.nn import functional
 
 from maskforge.lite0.trunk import OUTPUT_CHANNELS, EfficientNetLite0
 from maskforge.sam.layers import LayerNorm2d
+from maskforge.sam.valid_area import valid_area
 
 PIXEL_MEAN = 127.0
 PIXEL_SCALE = 128.0
@@ -33,16 +34,6 @@ class Lite0ImageEncoder(nn.Module):
         """
         normalised = (image.to(torch.float32) - PIXEL_MEAN) / PIXEL_SCALE
         return self.neck(self.trunk(normalised * valid_area(valid_hw, image.shape[-1])))
-
-
-def valid_area(valid_hw: Tensor, side: int) -> Tensor:
-    """Mark the valid pixels with 1 and the padding with 0: float [B,1,side,side].
-
-    The reference pads with zeros after normalising (`Sam.preprocess`).
-    """
-    line = torch.arange(side, dtype=valid_hw.dtype, device=valid_hw.device)
-    rows, columns = (line < valid_hw.unsqueeze(-1)).to(torch.float32).unbind(1)
-    return (rows.unsqueeze(-1) * columns.unsqueeze(-2)).unsqueeze(1)
 
 
 class Mix(nn.Module):

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from maskforge.checkpoints import load_weights
+from maskforge.checkpoints.weights import load_weights
 from maskforge.lite0.encoder import Lite0ImageEncoder
 from maskforge.lite0.trunk import load_pretrained_trunk
 from maskforge.sam.config import SamConfig

@@ -1,5 +1,6 @@
 """Layers shared by the encoders and the mask decoder (`modeling/common.py`)."""
 
+from collections.abc import Callable
 from itertools import pairwise
 
 from torch import Tensor, nn
@@ -8,7 +9,19 @@ from torch.nn import functional
 MAP_NORM_EPSILON = 1e-6
 
 
-class LayerNorm2d(nn.LayerNorm):
+class LayerNorm(nn.LayerNorm):
+    """Layer norm in the precision of its own weights, whatever its input's is.
+
+    In a graph of low precision the norms stay in fp32: the sum of squares overflows fp16 (mit-han-lab/efficientvit
+    issue 142) and loses half of bf16's digits.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise float [..., channels] over its last axis; the dtype is kept."""
+        return super().forward(x.to(self.weight.dtype)).to(x.dtype)
+
+
+class LayerNorm2d(LayerNorm):
     """Layer norm over the channels of a channels-first map.
 
     Written as one transposed `layer_norm`, so that it stays one LayerNormalization node in ONNX.
@@ -43,12 +56,13 @@ class MLP(nn.Module):
 class MLPBlock(nn.Module):
     """The transformer block's MLP (`modeling/common.py`, MLPBlock)."""
 
-    def __init__(self, width: int, hidden: int) -> None:
+    def __init__(self, width: int, hidden: int, activation: Callable[[Tensor], Tensor]) -> None:
         """Widen `width` channels to `hidden` and back."""
         super().__init__()
         self.lin1 = nn.Linear(width, hidden)
         self.lin2 = nn.Linear(hidden, width)
+        self.activation = activation
 
     def forward(self, x: Tensor) -> Tensor:
         """Map float [..., width] to the same shape."""
-        return self.lin2(functional.relu(self.lin1(x)))
+        return self.lin2(self.activation(self.lin1(x)))

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from maskforge.sam.config import SamConfig
-from maskforge.sam.layers import MAP_NORM_EPSILON, MLP
+from maskforge.sam.layers import MAP_NORM_EPSILON, MLP, LayerNorm
 from maskforge.sam.transformer import TwoWayTransformer
 
 
@@ -42,7 +42,7 @@ class MaskDecoder(nn.Module):
         self.mask_tokens = nn.Embedding(tokens, width)
         self.output_upscaling = nn.Sequential(
             UpscaleTokens(width, width // 4),
-            nn.LayerNorm(width // 4, eps=MAP_NORM_EPSILON),
+            LayerNorm(width // 4, eps=MAP_NORM_EPSILON),
             nn.GELU(),
             UpscaleTokens(width // 4, width // 8),
             nn.GELU(),

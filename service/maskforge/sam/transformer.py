@@ -1,9 +1,10 @@
 """The two-way transformer (SAM paper, appendix A; `modeling/transformer.py`)."""
 
 from torch import Tensor, nn
+from torch.nn import functional
 
 from maskforge.sam.config import SamConfig
-from maskforge.sam.layers import MLPBlock
+from maskforge.sam.layers import LayerNorm, MLPBlock
 
 CROSS_ATTENTION_DOWNSAMPLE = 2
 
@@ -46,12 +47,12 @@ class TwoWayAttentionBlock(nn.Module):
         super().__init__()
         width, heads = config.embed_dim, config.transformer_heads
         self.self_attn = Attention(width, heads)
-        self.norm1 = nn.LayerNorm(width)
+        self.norm1 = LayerNorm(width)
         self.cross_attn_token_to_image = Attention(width, heads, CROSS_ATTENTION_DOWNSAMPLE)
-        self.norm2 = nn.LayerNorm(width)
-        self.mlp = MLPBlock(width, config.transformer_mlp_dim)
-        self.norm3 = nn.LayerNorm(width)
-        self.norm4 = nn.LayerNorm(width)
+        self.norm2 = LayerNorm(width)
+        self.mlp = MLPBlock(width, config.transformer_mlp_dim, functional.relu)
+        self.norm3 = LayerNorm(width)
+        self.norm4 = LayerNorm(width)
         self.cross_attn_image_to_token = Attention(width, heads, CROSS_ATTENTION_DOWNSAMPLE)
         self.skip_first_layer_pe = skip_first_layer_pe
 
@@ -89,7 +90,7 @@ class TwoWayTransformer(nn.Module):
         self.final_attn_token_to_image = Attention(
             config.embed_dim, config.transformer_heads, CROSS_ATTENTION_DOWNSAMPLE
         )
-        self.norm_final_attn = nn.LayerNorm(config.embed_dim)
+        self.norm_final_attn = LayerNorm(config.embed_dim)
 
     def forward(self, image: Tensor, image_pe: Tensor, tokens: Tensor, key_bias: Tensor) -> tuple[Tensor, Tensor]:
         """Return the tokens float [N,L,C] and the image float [N,E*E,C] after all blocks.

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from maskforge.annotations import Photo, read_photos
-from maskforge.checkpoints import save_weights
+from maskforge.checkpoints.weights import save_weights
 from maskforge.lite0.model import build_lite0
 from maskforge.sam.model import Sam
 from maskforge.training.examples import Example, ExampleConfig, stream_batches

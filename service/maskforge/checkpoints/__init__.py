@@ -1,0 +1,1 @@
+"""Weights on disk: our own, Meta's and Hugging Face's."""

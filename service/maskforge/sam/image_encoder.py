@@ -1,0 +1,187 @@
+"""SAM's image encoder: a ViT with windowed and global attention (SAM paper, appendix A; `modeling/image_encoder.py`).
+
+Written for export: every shape but the batch's is a constant, relative positions are gathered when the graph is
+made, and the score of a query against a key is one product (`RelativeAttention`).
+"""
+
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from maskforge.sam.config import SamConfig
+from maskforge.sam.layers import LayerNorm, LayerNorm2d, MLPBlock
+from maskforge.sam.valid_area import valid_area
+
+PIXEL_MEAN = (123.675, 116.28, 103.53)
+PIXEL_STD = (58.395, 57.12, 57.375)
+"""ImageNet's, in RGB and 0 to 255 (`modeling/sam.py`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class VitConfig:
+    """The sizes of an image encoder (`build_sam.py`).
+
+    Attributes:
+        width: Channels of a token.
+        depth: Transformer blocks.
+        heads: Attention heads.
+        global_blocks: Blocks that attend to the whole image; the others attend within windows (Li et al. 2022,
+            ViTDet; "14x14 windowed attention and four equally-spaced global attention blocks", appendix A).
+        window: Side of a window, in tokens.
+        mlp_ratio: Hidden width of a block's MLP, as a multiple of `width`.
+    """
+
+    width: int
+    depth: int
+    heads: int
+    global_blocks: tuple[int, ...]
+    window: int = 14
+    mlp_ratio: int = 4
+
+
+class VitImageEncoder(nn.Module):
+    """Normalises, zeroes the padding, embeds 16x16 patches, runs the blocks and the neck."""
+
+    pixel_mean: Tensor
+    pixel_std: Tensor
+
+    def __init__(self, config: SamConfig, vit: VitConfig) -> None:
+        """Build an encoder whose tokens are `config.stride` pixels apart."""
+        super().__init__()
+        side = config.embedding_size
+        self.patch_embed = PatchEmbed(config.stride, vit.width)
+        self.pos_embed = nn.Parameter(torch.zeros(1, side, side, vit.width))
+        self.blocks = nn.ModuleList(
+            Block(vit, None if index in vit.global_blocks else vit.window, side) for index in range(vit.depth)
+        )
+        self.neck = nn.Sequential(
+            nn.Conv2d(vit.width, config.embed_dim, kernel_size=1, bias=False),
+            LayerNorm2d(config.embed_dim),
+            nn.Conv2d(config.embed_dim, config.embed_dim, kernel_size=3, padding=1, bias=False),
+            LayerNorm2d(config.embed_dim),
+        )
+        self.register_buffer("pixel_mean", torch.tensor(PIXEL_MEAN).view(-1, 1, 1), persistent=False)
+        self.register_buffer("pixel_std", torch.tensor(PIXEL_STD).view(-1, 1, 1), persistent=False)
+
+    def forward(self, image: Tensor, valid_hw: Tensor) -> Tensor:
+        """Encode RGB images.
+
+        Args:
+            image: uint8 [B,3,S,S], RGB, padded right and bottom with anything.
+            valid_hw: int32 [B,2], height and width of the part that is not padding.
+
+        Returns:
+            float [B,C,E,E].
+        """
+        normalised = (image.to(torch.float32) - self.pixel_mean) / self.pixel_std
+        valid = normalised * valid_area(valid_hw, image.shape[-1])
+        tokens = self.patch_embed(valid.to(self.pos_embed.dtype)) + self.pos_embed
+        for block in self.blocks:
+            tokens = block(tokens)
+        return self.neck(tokens.permute(0, 3, 1, 2))
+
+
+class PatchEmbed(nn.Module):
+    """One linear map of each patch, written as the convolution that it is stored as."""
+
+    def __init__(self, patch: int, width: int) -> None:
+        """Embed patches of `patch` pixels as `width` channels."""
+        super().__init__()
+        self.proj = nn.Conv2d(3, width, kernel_size=patch, stride=patch)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Map float [B,3,S,S] to tokens [B,E,E,width]."""
+        return self.proj(image).permute(0, 2, 3, 1)
+
+
+class Block(nn.Module):
+    """A pre-norm transformer block; `window` of None attends to the whole image."""
+
+    def __init__(self, vit: VitConfig, window: int | None, side: int) -> None:
+        """Build a block on an image of `side` x `side` tokens."""
+        super().__init__()
+        norm = partial(LayerNorm, vit.width, eps=1e-6)
+        self.windows = None if window is None else Windows(window, side)
+        self.norm1 = norm()
+        self.attn = RelativeAttention(vit.width, vit.heads, window or side)
+        self.norm2 = norm()
+        self.mlp = MLPBlock(vit.width, vit.width * vit.mlp_ratio, functional.gelu)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Map float [B,E,E,width] to the same shape."""
+        tokens = tokens + self._attend(self.norm1(tokens))
+        return tokens + self.mlp(self.norm2(tokens))
+
+    def _attend(self, tokens: Tensor) -> Tensor:
+        if self.windows is None:
+            return self.attn(tokens)
+        return self.windows.merge(self.attn(self.windows.part(tokens)))
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Parts an image of `side` x `side` tokens into windows, padded with zeros where they stick out.
+
+    The padding takes part in attention, as the reference's does: its keys are the projection's bias.
+    """
+
+    window: int
+    side: int
+
+    @property
+    def across(self) -> int:
+        """Windows in a row."""
+        return -(-self.side // self.window)
+
+    def part(self, tokens: Tensor) -> Tensor:
+        """Turn float [B,E,E,C] into [B*across*across,window,window,C]."""
+        missing = self.across * self.window - self.side
+        padded = functional.pad(tokens, (0, 0, 0, missing, 0, missing))
+        tiles = padded.reshape(-1, self.across, self.window, self.across, self.window, tokens.shape[-1])
+        return tiles.transpose(2, 3).reshape(-1, self.window, self.window, tokens.shape[-1])
+
+    def merge(self, windows: Tensor) -> Tensor:
+        """Undo `part`."""
+        tiles = windows.reshape(-1, self.across, self.across, self.window, self.window, windows.shape[-1])
+        whole = self.across * self.window
+        return tiles.transpose(2, 3).reshape(-1, whole, whole, windows.shape[-1])[:, : self.side, : self.side]
+
+
+class RelativeAttention(nn.Module):
+    """Self-attention on a square with decomposed relative positions (`add_decomposed_rel_pos`)."""
+
+    def __init__(self, width: int, heads: int, side: int) -> None:
+        """Attend with `heads` heads on `side` x `side` tokens."""
+        super().__init__()
+        self.heads = heads
+        self.side = side
+        self.scale = (width // heads) ** -0.5
+        self.qkv = nn.Linear(width, 3 * width)
+        self.proj = nn.Linear(width, width)
+        self.rel_pos_h = nn.Parameter(torch.zeros(2 * side - 1, width // heads))
+        self.rel_pos_w = nn.Parameter(torch.zeros(2 * side - 1, width // heads))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Map float [N,side,side,width] to the same shape."""
+        count, area = tokens.shape[0], self.side * self.side
+        qkv = self.qkv(tokens).reshape(count, area, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        q, k, v = qkv.unbind(0)
+        scores = (q * self.scale) @ k.mT
+        scores = (scores.unflatten(-1, (self.side, self.side)) + self._bias(q)).flatten(-2)
+        attended = scores.softmax(-1) @ v
+        return self.proj(attended.transpose(1, 2).reshape(count, self.side, self.side, -1))
+
+    def _bias(self, q: Tensor) -> Tensor:
+        """Score q float [N,heads,area,C] against rows and columns: [N,heads,area,side,side]."""
+        grid = q.unflatten(2, (self.side, self.side))
+        rows = (grid @ self._relative(self.rel_pos_h).mT).flatten(2, 3)
+        columns = (grid.transpose(2, 3) @ self._relative(self.rel_pos_w).mT).transpose(2, 3).flatten(2, 3)
+        return rows.unsqueeze(-1) + columns.unsqueeze(-2)
+
+    def _relative(self, positions: Tensor) -> Tensor:
+        """Gather positions float [2*side-1,C] by query and key: [side,side,C]."""
+        line = torch.arange(self.side, device=positions.device)
+        return positions[line[:, None] - line[None, :] + self.side - 1]
