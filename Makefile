@@ -9,7 +9,7 @@ PB := service/maskgate/transport/grpc/_pb
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check format protos models clean
+.PHONY: help demo up test test-full check format protos models parity bench-encode bench-decode clean
 
 help:  ## List the verbs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
@@ -22,6 +22,9 @@ up: .venv/.gateway .venv-triton/.ready  ## Run the whole stack here until Ctrl-C
 
 test: .venv/.dev .venv-triton/.ready  ## Run every test, those with real servers too
 	$(BIN)/pytest
+
+test-full: .venv/.dev .venv-triton/.ready  ## Run the tests of ViT-L and ViT-H at full depth: half an hour, 12 GB of memory
+	$(BIN)/pytest -m full
 
 check: .venv/.dev  ## Lint, types, import rules, contract, generated files
 	$(BIN)/ruff format --check .
@@ -45,6 +48,15 @@ protos: .venv/.dev  ## Generate the Python code of protos/
 
 models: .venv/.dev  ## Build the Triton models in model_repository/ from the weights
 	$(BIN)/maskforge build lite0
+
+parity: .venv/.dev .venv-triton/.ready  ## Compare every size, precision and engine with the reference; writes docs/parity.md
+	$(BIN)/python -m benchmarks.parity $(ARGS)
+
+bench-encode: .venv/.dev .venv-triton/.ready  ## Encode through the service and with the reference, in turn (ViT-B and ViT-H)
+	$(BIN)/python -m benchmarks.encode $(ARGS)
+
+bench-decode: .venv/.dev .venv-triton/.ready  ## Decode with our graph and with the official one, in turn
+	$(BIN)/python -m benchmarks.decode $(ARGS)
 
 clean:  ## Remove what the other verbs have made, the environments too
 	rm -rf .venv .venv-triton .protos-check out build dist

@@ -30,7 +30,8 @@ FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "manager", "common", "c
 COMMANDS = {
     f"{name} {command_name}": command
     for name, group in {"maskgate": maskgate, "maskforge": maskforge}.items()
-    for command_name, command in group.commands.items()
+    for command_name in group.list_commands(click.Context(group))
+    if (command := group.get_command(click.Context(group), command_name))
 }
 
 

@@ -33,7 +33,11 @@ class Letterbox:
 
     @classmethod
     def fit(cls, height: int, width: int, image_size: int) -> Self:
-        """Fit the longest side, rounding half up; no side vanishes."""
+        """Fit the longest side, rounding half up; no side vanishes.
+
+        The reference leaves nothing of a line that is more than 2 S times as long as it is wide, and fails; here one
+        pixel of its width remains.
+        """
         scale = image_size / max(height, width)
         new_height, new_width = (max(1, int(side * scale + 0.5)) for side in (height, width))
         return cls(height, width, new_height, new_width, image_size)

@@ -1,4 +1,4 @@
-"""What is served is what was trained: the whole path against the forge's own, in fp32 on ONNX Runtime."""
+"""What is served is what was trained: the whole path against the forge's own, in fp32 with torch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from maskforge.evaluation.predictors import OnnxPredictor
+from maskforge.evaluation.predictors import TorchPredictor
+from maskforge.lite0.model import load_lite0
 from maskforge.preprocessing import MASK_THRESHOLD, Letterbox
 from maskgate.domain.prompt import Multimask, Prompt
 from tests.e2e import photos
@@ -23,12 +24,12 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def predictor() -> OnnxPredictor:
-    return OnnxPredictor(Path("model_repository"), "lite0", threads=2)
+def predictor() -> TorchPredictor:
+    return TorchPredictor(load_lite0(Path("model_repository/lite0_encoder/weights.safetensors")), threads=2)
 
 
 @pytest.mark.parametrize("name", ["cat", "bus", "pizza"])
-def test_masks_agree(client: Client, predictor: OnnxPredictor, name: str) -> None:
+def test_masks_agree(client: Client, predictor: TorchPredictor, name: str) -> None:
     """The mask for a box is the forge's wherever the forge is sure: bf16 moves logits of up to 20 by less than 1."""
     content, box = photos.fresh(name), photos.truth(name).box
     logits = _forge_logits(predictor, content, box)
@@ -39,7 +40,7 @@ def test_masks_agree(client: Client, predictor: OnnxPredictor, name: str) -> Non
     assert agree.mean() > 0.97
 
 
-def _forge_logits(predictor: OnnxPredictor, content: bytes, box: Box) -> npt.NDArray[np.float32]:
+def _forge_logits(predictor: TorchPredictor, content: bytes, box: Box) -> npt.NDArray[np.float32]:
     """The single-mask token's logits float32 [H, W] at the size of the photo."""
     with Image.open(io.BytesIO(content)) as image:
         letterbox = Letterbox.fit(image.height, image.width, predictor.image_size)

@@ -1,19 +1,30 @@
-"""The reference implementation (PyPI `segment-anything` 1.0), and prompts put to both sides.
+"""The reference implementation (PyPI `segment-anything` 1.0), Hugging Face's, and prompts put to both sides.
 
 The reference imports torchvision, only for things that are not used here: it is stubbed.
 """
 
 import importlib.machinery
+import os
 import sys
 import types
 import warnings
-from typing import NamedTuple
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from maskforge.sam.config import SamConfig
+from maskforge.sam.image_encoder import VitConfig
 from maskforge.sam.model import Prompts
+
+if TYPE_CHECKING:
+    import transformers
+
+Model = TypeVar("Model", bound=nn.Module)
+SPREAD = 0.05
 
 SLOTS = 8
 EMPTY, PAD, TOP_LEFT, BOTTOM_RIGHT = -2.0, -1.0, 2.0, 3.0
@@ -122,3 +133,56 @@ def batch(questions: list[list[Question]], mask_size: int) -> Prompts:
 def _fill(rows: Tensor, value: float) -> Tensor:
     missing = SLOTS - rows.shape[0]
     return torch.cat([rows, torch.full((missing, *rows.shape[1:]), value)])
+
+
+def reference_sam(vit: VitConfig) -> nn.Module:
+    """Make Meta's whole model, as `build_sam.py` does, with random weights everywhere."""
+    modeling = _modeling()
+    rest = ReferenceSam(SamConfig())
+    encoder = modeling.ImageEncoderViT(
+        depth=vit.depth,
+        embed_dim=vit.width,
+        num_heads=vit.heads,
+        mlp_ratio=vit.mlp_ratio,
+        norm_layer=partial(nn.LayerNorm, eps=1e-6),
+        use_rel_pos=True,
+        global_attn_indexes=vit.global_blocks,
+        window_size=vit.window,
+    )
+    return _drawn(modeling.Sam(encoder, rest.prompt_encoder, rest.mask_decoder).eval())
+
+
+def transformers_sam(vit: VitConfig) -> "transformers.SamModel":
+    """Make Hugging Face's model with random weights everywhere; nothing is asked of the network."""
+    vision = {
+        "hidden_size": vit.width,
+        "num_hidden_layers": vit.depth,
+        "num_attention_heads": vit.heads,
+        "mlp_ratio": float(vit.mlp_ratio),
+        "window_size": vit.window,
+        "global_attn_indexes": list(vit.global_blocks),
+    }
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    with _no_torchvision():
+        import transformers  # noqa: PLC0415
+
+        return _drawn(transformers.SamModel(transformers.SamConfig(vision_config=vision)).eval())
+
+
+@contextmanager
+def _no_torchvision() -> Iterator[None]:
+    """Take the stubs away: `transformers` would take them for torchvision itself."""
+    stubs = {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] == "torchvision"}
+    try:
+        yield
+    finally:
+        sys.modules.update(stubs)
+
+
+def _drawn(model: Model) -> Model:
+    """Draw again what a new model holds as zeros, or as little more: a name that is mixed up must show."""
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.abs().mean() < SPREAD / 2:
+                parameter.normal_(std=SPREAD)
+    return model

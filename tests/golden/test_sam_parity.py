@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 import onnx
+import onnx_ir
 import onnxruntime
 import pytest
 import torch
@@ -82,7 +83,7 @@ def test_a_second_pad_point_is_not_neutral(case: Case) -> None:
 
 def test_onnx_agrees_with_the_reference(case: Case) -> None:
     """The exported graph gives the reference's logits, for any number of images and prompts."""
-    session = _session(_with_fp32_masks(export_decoder(case.model)))
+    session = _session(_with_fp32_masks(onnx_ir.to_proto(export_decoder(case.model))))
     for images, prompts in ((2, 4), (1, 1)):
         feed = _feed(case, images, prompts)
         logits, iou, best_mask, best_iou = session.run(None, feed)

@@ -7,6 +7,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+_BLOCK = 1 << 20  # bytes; ViT-H's checkpoint is 2.5 GB
+
 
 def save_weights(model: nn.Module, path: Path) -> None:
     """Write the parameters and buffers as fp16, all or nothing."""
@@ -30,6 +32,11 @@ def load_weights(model: nn.Module, path: Path) -> None:
     model.load_state_dict(stored | counters, strict=True)
 
 
-def weights_digest(path: Path) -> str:
-    """Return `sha256:<64 hex>` of the file's bytes."""
-    return "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest()
+def weights_digest(*files: Path) -> str:
+    """Return `sha256:<64 hex>` of the files' bytes, one after the other; a checkpoint in shards has several."""
+    digest = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as file:
+            while block := file.read(_BLOCK):
+                digest.update(block)
+    return f"sha256:{digest.hexdigest()}"

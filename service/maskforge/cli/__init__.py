@@ -1,20 +1,27 @@
-"""The command line: `maskforge pull | build | train | evaluate`, one module a command."""
+"""The command line: `maskforge pull | build | plan | train | evaluate`, one module a command."""
 
 import logging
 
-import click
-
-from maskforge.cli.build import build
-from maskforge.cli.training import evaluate, train
+from maskforge.cli.group import ForgeGroup
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-def main() -> None:
-    """Make the models that maskgate serves."""
+def configure_logging() -> None:
+    """Show what the forge itself has to say."""
     logging.basicConfig(level=logging.ERROR, format="%(asctime)s %(message)s")
     logging.getLogger("maskforge").setLevel(logging.INFO)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns that there is no torchvision
 
 
-for command in (train, evaluate, build):
-    main.add_command(command)
+main = ForgeGroup(
+    name="maskforge",
+    help="Make the models that maskgate serves.",
+    callback=configure_logging,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    modules={
+        "pull": "maskforge.cli.pull",
+        "build": "maskforge.cli.build",
+        "plan": "maskforge.cli.plan",
+        "train": "maskforge.cli.training",
+        "evaluate": "maskforge.cli.training",
+    },
+)

@@ -6,7 +6,7 @@ import click
 
 from maskforge.annotations import read_photos
 from maskforge.cli.options import EXISTING_FILE, EXISTING_FOLDER, REPOSITORY
-from maskforge.evaluation.predictors import OnnxPredictor, TorchPredictor
+from maskforge.evaluation.predictors import GraphPredictor, TorchPredictor
 from maskforge.evaluation.protocol import SMALLEST_MASK_SHARE
 from maskforge.evaluation.report import as_markdown
 from maskforge.evaluation.report import evaluate as run_evaluation
@@ -47,6 +47,6 @@ def train(data: Path, folder: Path, minutes: float) -> None:
 @click.option("--threads", type=click.IntRange(min=1), default=2, show_default=True)
 def evaluate(model: str, data: Path, weights: Path | None, repository: Path, threads: int) -> None:
     """Measure a model's box and one-click IoU, by source."""
-    predictor = TorchPredictor(load_lite0(weights), threads) if weights else OnnxPredictor(repository, model, threads)
+    predictor = TorchPredictor(load_lite0(weights), threads) if weights else GraphPredictor(repository, model, threads)
     rows = run_evaluation(read_photos(data, SMALLEST_MASK_SHARE), predictor)
     click.echo(as_markdown(rows))

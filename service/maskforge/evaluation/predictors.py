@@ -5,11 +5,11 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 import torch
 from torch import Tensor
 
 from maskforge.annotations import RgbImage
+from maskforge.compiled_graph import CompiledGraph
 from maskforge.sam.model import Prompts, Sam
 
 Floats = npt.NDArray[np.float32]
@@ -57,26 +57,28 @@ class TorchPredictor:
         return masks[0], iou[0]
 
 
-class OnnxPredictor:
-    """Runs the graphs of a model repository with ONNX Runtime."""
+class GraphPredictor:
+    """Runs the graphs of a model repository, in the precision that they are served in."""
 
     def __init__(self, repository: Path, name: str, threads: int) -> None:
         """Load `<name>_encoder` and `<name>_decoder`."""
-        self._encoder = _session(repository / f"{name}_encoder", threads)
-        self._decoder = _session(repository / f"{name}_decoder", threads)
-        self.image_size = self._encoder.get_inputs()[0].shape[-1]
-        self._mask_size = self._decoder.get_outputs()[0].shape[-1]
+        self._encoder, self._decoder = (
+            CompiledGraph(repository / f"{name}_{part}" / "1" / "model.onnx", threads)
+            for part in ("encoder", "decoder")
+        )
+        self.image_size = self._encoder.input_shape("image")[-1]
+        self._mask_size = self._decoder.input_shape("mask_input")[-1]
 
     def encode(self, frame: RgbImage, valid_hw: tuple[int, int]) -> npt.NDArray[np.float16]:
         """Encode; see `Predictor`."""
         image = np.ascontiguousarray(frame.transpose(2, 0, 1))[None]
-        feed = {"image": image, "valid_hw": np.array([valid_hw], dtype=np.int32)}
-        return self._encoder.run(None, feed)[0]
+        valid = np.array([valid_hw], dtype=np.int32)
+        return self._encoder({"image": image, "valid_hw": valid})["image_embeddings"]
 
     def decode(self, embedding: npt.NDArray[np.float16], coords: Floats, labels: Floats) -> tuple[Tensor, Tensor]:
         """Decode; see `Predictor`."""
         rows, side = (1, len(labels)), self._mask_size
-        feed = {
+        inputs: dict[str, npt.NDArray[Any]] = {
             "image_embeddings": embedding,
             "point_coords": coords[None],
             "point_labels": labels[None],
@@ -84,12 +86,6 @@ class OnnxPredictor:
             "has_mask_input": np.zeros(rows, np.float32),
             "select": np.ones(rows, np.float32),
         }
-        masks, iou = self._decoder.run(["low_res_masks", "iou_predictions"], feed)
-        return torch.from_numpy(masks[0]).float(), torch.from_numpy(iou[0])
-
-
-def _session(folder: Path, threads: int) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    path = folder / "1" / "model.onnx"
-    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        answer = self._decoder(inputs)
+        masks, iou = answer["low_res_masks"][0], answer["iou_predictions"][0]
+        return torch.from_numpy(masks).float(), torch.from_numpy(iou)

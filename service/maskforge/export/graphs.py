@@ -1,11 +1,15 @@
-"""The two ONNX graphs of a model, with the tensors of the model contract."""
+"""The two ONNX graphs of a model, with the tensors of the model contract.
+
+They compute in the types that the model's parameters have (`maskforge.sam.precision`).
+"""
 
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Final
 
-import onnx
+import onnx_ir
 import torch
 from torch import Tensor, nn
 from torch.export import Dim
@@ -13,7 +17,10 @@ from torch.export import Dim
 from maskforge.sam.config import SamConfig
 from maskforge.sam.model import Prompts, Sam, select_mask
 
-OPSET = 18
+OPSET: Final = 18
+LARGEST_MESSAGE: Final = 1_900_000_000
+"""Bytes; protobuf ends at 2 GiB, and the nodes need room too."""
+
 EXAMPLE_IMAGES, EXAMPLE_PROMPTS, EXAMPLE_SLOTS = 2, 3, 8
 """Sizes to trace with; none may be 1, which would be baked in."""
 
@@ -49,8 +56,8 @@ class DecoderGraph(nn.Module):
         select: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Decode; dtypes and shapes are in `model_repository/README.md`."""
-        prompts = Prompts(point_coords, point_labels, mask_input.to(torch.float32), has_mask_input)
-        masks, iou = self.model.decode(image_embeddings.to(torch.float32), prompts)
+        prompts = Prompts(point_coords, point_labels, mask_input, has_mask_input)
+        masks, iou = self.model.decode(image_embeddings, prompts)
         best_mask, best_iou = select_mask(masks, iou, select)
         return masks.to(torch.float16), iou, best_mask.to(torch.float16), best_iou
 
@@ -111,17 +118,23 @@ def decoder_spec(config: SamConfig) -> GraphSpec:
     )
 
 
-def export_encoder(model: Sam) -> onnx.ModelProto:
-    """Export the encoder's graph in fp32."""
+def export_encoder(model: Sam) -> onnx_ir.Model:
+    """Export the encoder's graph."""
     return _export(EncoderGraph(model), encoder_spec(model.config))
 
 
-def export_decoder(model: Sam) -> onnx.ModelProto:
-    """Export the decoder's graph in fp32."""
+def export_decoder(model: Sam) -> onnx_ir.Model:
+    """Export the decoder's graph."""
     return _export(DecoderGraph(model), decoder_spec(model.config))
 
 
-def _export(graph: nn.Module, spec: GraphSpec) -> onnx.ModelProto:
+def save_graph(graph: onnx_ir.Model, path: Path) -> None:
+    """Write a graph to `path`, its weights to `<path>.data` if they are too many for one protobuf message."""
+    weights = sum(tensor.const_value.nbytes for tensor in graph.graph.initializers.values() if tensor.const_value)
+    onnx_ir.save(graph, path, external_data=f"{path.name}.data" if weights > LARGEST_MESSAGE else None)
+
+
+def _export(graph: nn.Module, spec: GraphSpec) -> onnx_ir.Model:
     axes = {name: Dim(name, min=1) for names in spec.dynamic.values() for name in names}
     shapes = {name: {index: axes[axis] for index, axis in enumerate(names)} for name, names in spec.dynamic.items()}
     with warnings.catch_warnings():
@@ -140,14 +153,14 @@ def _export(graph: nn.Module, spec: GraphSpec) -> onnx.ModelProto:
         )
     if program is None:
         raise RuntimeError("torch.onnx.export gave no program")
-    return _without_origins(program.model_proto)
+    return _without_origins(program.model)
 
 
-def _without_origins(model: onnx.ModelProto) -> onnx.ModelProto:
+def _without_origins(model: onnx_ir.Model) -> onnx_ir.Model:
     """Clear the exporter's notes: they hold the paths of the machine that it ran on."""
     graph = model.graph
-    parts: list[Any] = [model, graph, *graph.node, *graph.value_info, *graph.input, *graph.output, *graph.initializer]
-    for part in parts:
-        del part.metadata_props[:]
-        part.ClearField("doc_string")
+    values = [value for node in graph for value in node.outputs]
+    for part in (model, graph, *graph, *values, *graph.inputs, *graph.initializers.values()):
+        part.metadata_props.clear()
+        part.doc_string = None
     return model

@@ -45,10 +45,12 @@ class TritonModel:
         outputs: Outputs.
         queues: Queues by priority, the highest first; the last is the default.
         parameters: What the gateway reads back.
+        warm_up: Batches to run before the model is ready.
+        priority: Of the CUDA stream, among the models that share a GPU.
         preferred_batches: Batches sent at once, without waiting for the delay.
         delay_us: How long the batcher waits for company.
-        profile: The plan's optimisation profile.
-        warm_up: Batches to run before the model is ready.
+        instances: Executions at a time. A second one copies while the first computes, but an engine of free shape is
+            loaded once for each: not for an encoder of 1.3 GB, which fills the GPU on its own.
         free_dim: What a -1 in `dims` is while warming up.
         cuda_graphs: Whether launches are captured; only for fixed shapes.
     """
@@ -61,9 +63,10 @@ class TritonModel:
     queues: tuple[Queue, ...]
     parameters: Mapping[str, str]
     warm_up: tuple[int, ...]
+    priority: str
     preferred_batches: tuple[int, ...] = ()
     delay_us: int = 1000
-    profile: int = 0
+    instances: int = 1
     free_dim: int = 1
     cuda_graphs: bool = field(default=False, kw_only=True)
 
@@ -90,6 +93,7 @@ def _encoder(name: str, config: SamConfig, parameters: Mapping[str, str]) -> Tri
         queues=(Queue(30 * SECOND, 32), Queue(30 * SECOND, 64)),
         parameters=parameters,
         warm_up=(1, 4),
+        priority="PRIORITY_MIN",
         delay_us=2000,
     )
 
@@ -103,9 +107,11 @@ def _decoder(name: str, config: SamConfig, parameters: Mapping[str, str]) -> Tri
         outputs=_decoder_outputs(config, ONE_PROMPT),
         queues=(Queue(10 * SECOND, 512), Queue(10 * SECOND, 512)),
         parameters=parameters,
-        warm_up=(1, 8),
+        warm_up=(1, 32),
+        priority="PRIORITY_MAX",
         preferred_batches=(8, 16, 32),
         delay_us=1000,
+        instances=2,
         cuda_graphs=True,
     )
 
@@ -120,8 +126,8 @@ def _decoder_multi(name: str, config: SamConfig, parameters: Mapping[str, str]) 
         queues=(Queue(10 * SECOND, 64), Queue(10 * SECOND, 64)),
         parameters=parameters,
         warm_up=(1, 2),
+        priority="PRIORITY_DEFAULT",
         delay_us=1000,
-        profile=1,
         free_dim=8,
     )
 
@@ -166,8 +172,8 @@ def _lines(model: TritonModel) -> Iterator[str]:
     yield f"max_batch_size: {model.max_batch}"
     yield from _block("input", map(_tensor, model.inputs))
     yield from _block("output", map(_tensor, model.outputs))
-    yield "# KIND_AUTO: a GPU where there is one, else the CPU. The profile is the plan's."
-    yield f'instance_group [ {{ kind: KIND_AUTO count: 1 profile: [ "{model.profile}" ] }} ]'
+    yield "# KIND_AUTO: a GPU where there is one, else the CPU. A plan has one profile."
+    yield f'instance_group [ {{ kind: KIND_AUTO count: {model.instances} profile: [ "0" ] }} ]'
     yield from _batching(model)
     yield f"optimization {{ {_optimization(model)} }}"
     yield from _block("model_warmup", (_warm_up(model, batch) for batch in model.warm_up))
@@ -211,9 +217,11 @@ def _queue(queue: Queue) -> str:
 
 
 def _optimization(model: TritonModel) -> str:
-    pinned = "input_pinned_memory { enable: true } output_pinned_memory { enable: true }"
+    shared = (
+        f"priority: {model.priority} input_pinned_memory {{ enable: true }} output_pinned_memory {{ enable: true }}"
+    )
     graphs = " cuda { graphs: true output_copy_stream: true }"
-    return pinned + (graphs if model.cuda_graphs else "")
+    return shared + (graphs if model.cuda_graphs else "")
 
 
 def _warm_up(model: TritonModel, batch: int) -> str:

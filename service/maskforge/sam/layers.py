@@ -16,6 +16,8 @@ class LayerNorm(nn.LayerNorm):
     issue 142) and loses half of bf16's digits.
     """
 
+    full_precision = True
+
     def forward(self, x: Tensor) -> Tensor:
         """Normalise float [..., channels] over its last axis; the dtype is kept."""
         return super().forward(x.to(self.weight.dtype)).to(x.dtype)
@@ -34,6 +36,21 @@ class LayerNorm2d(LayerNorm):
     def forward(self, image: Tensor) -> Tensor:
         """Normalise float [N,C,H,W] over C."""
         return super().forward(image.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+class TokensFromMap(nn.Conv2d):
+    """A 1x1 convolution whose output is tokens.
+
+    Written as a linear map of each cell, so that it is the narrow map that is reordered.
+    """
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        """Map `inputs` channels to `outputs`."""
+        super().__init__(inputs, outputs, kernel_size=1)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Turn float [N,inputs,H,W] into tokens [N,H*W,outputs], row-major."""
+        return functional.linear(image.flatten(2).mT, self.weight.flatten(1), self.bias)
 
 
 class MLP(nn.Module):

@@ -27,6 +27,16 @@ class UpscaleTokens(nn.ConvTranspose2d):
         return blocks.flatten(1, 2)
 
 
+class IouHead(MLP):
+    """Predicts the IoU of the masks, in fp32: bf16 would tie masks that differ by less than .004."""
+
+    full_precision = True
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map float [N,C] to float32 [N,T]."""
+        return super().forward(x.to(torch.float32))
+
+
 class MaskDecoder(nn.Module):
     """Predicts T masks and their IoU; the parameters carry the reference's names.
 
@@ -48,7 +58,7 @@ class MaskDecoder(nn.Module):
             nn.GELU(),
         )
         self.output_hypernetworks_mlps = nn.ModuleList(MLP(width, width, width // 8, 3) for _ in range(tokens))
-        self.iou_prediction_head = MLP(width, config.iou_head_hidden_dim, tokens, config.iou_head_depth)
+        self.iou_prediction_head = IouHead(width, config.iou_head_hidden_dim, tokens, config.iou_head_depth)
 
     def forward(self, image: Tensor, image_pe: Tensor, prompt: Tensor, prompt_bias: Tensor) -> tuple[Tensor, Tensor]:
         """Predict masks for N prompts (`predict_masks`).
@@ -60,7 +70,7 @@ class MaskDecoder(nn.Module):
             prompt_bias: float [N,P], added to the attention scores of those tokens.
 
         Returns:
-            Logits float [N,T,M,M] and predicted IoU float [N,T].
+            Logits float [N,T,M,M] and predicted IoU float32 [N,T].
         """
         outputs = torch.cat([self.iou_token.weight, self.mask_tokens.weight])
         tokens = torch.cat([outputs.expand(prompt.shape[0], -1, -1), prompt], dim=1)

@@ -43,12 +43,17 @@ class Sam(nn.Module):
         if config.prompt_map_channels:
             self.prompt_map = PromptMap(config.prompt_map_channels, config.embed_dim)
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the decoder computes in, apart from the modules that keep fp32."""
+        return self.mask_decoder.iou_token.weight.dtype
+
     def encode(self, image: Tensor, valid_hw: Tensor) -> Tensor:
         """Encode uint8 RGB [B,3,S,S], valid to int [B,2] (h,w), as float [B,C,E,E]."""
         return self.image_encoder(image, valid_hw)
 
     def decode(self, embeddings: Tensor, prompts: Prompts) -> tuple[Tensor, Tensor]:
-        """Decode every prompt: logits float [B,K,T,M,M] and predicted IoU float [B,K,T].
+        """Decode every prompt: logits float [B,K,T,M,M] and predicted IoU float32 [B,K,T].
 
         The frame follows from the embedding: E is its side and S is E * stride. Each image's
         embedding is broadcast over its K prompts.
@@ -56,13 +61,13 @@ class Sam(nn.Module):
         side = embeddings.shape[-1]
         batch = prompts.point_labels.shape[:2]
         flat = Prompts(*(tensor.flatten(0, 1) for tensor in prompts))
-        dense = _tokens(self._embed_dense(flat, side)).unflatten(0, batch)
-        image = (_tokens(embeddings).unsqueeze(1) + dense).flatten(0, 1)
+        dense = self._embed_dense(flat, side).unflatten(0, batch)
+        image = (_tokens(embeddings.to(self.dtype)).unsqueeze(1) + dense).flatten(0, 1)
         masks, iou = self.mask_decoder(
             image,
-            self.prompt_encoder.pe_layer.grid(side).to(image.dtype),
+            self.prompt_encoder.pe_layer.grid(side).to(self.dtype),
             self._embed_sparse(flat, side),
-            (flat.point_labels == EMPTY_SLOT).to(image.dtype) * HIDDEN_KEY_BIAS,
+            (flat.point_labels == EMPTY_SLOT).to(self.dtype) * HIDDEN_KEY_BIAS,
         )
         return masks.unflatten(0, batch), iou.unflatten(0, batch)
 
@@ -70,7 +75,7 @@ class Sam(nn.Module):
         return self.prompt_encoder.embed_points(prompts.point_coords, prompts.point_labels, side * self.config.stride)
 
     def _embed_dense(self, prompts: Prompts, side: int) -> Tensor:
-        dense = self.prompt_encoder.embed_masks(prompts.mask_input, prompts.has_mask_input)
+        dense = self.prompt_encoder.embed_masks(prompts.mask_input.to(self.dtype), prompts.has_mask_input)
         if not self.config.prompt_map_channels:
             return dense
         image_size = side * self.config.stride
@@ -78,8 +83,14 @@ class Sam(nn.Module):
 
 
 def _tokens(image: Tensor) -> Tensor:
-    """Turn a map float [N,C,H,W] into tokens [N,H*W,C], row-major."""
-    return image.flatten(2).mT.contiguous()
+    """Turn a map float [N,C,H,W] into tokens [N,H*W,C], row-major.
+
+    A transpose of two axes, written with four, (0,3,1,2): OpenVINO has a fast kernel for those alone (0.3 ms instead
+    of 1.2 for an embedding of SAM's size).
+    """
+    count, channels = image.shape[:2]
+    halves = image.reshape(count, 16, channels // 16, -1)
+    return halves.permute(0, 3, 1, 2).flatten(2)
 
 
 def select_mask(masks: Tensor, iou: Tensor, select: Tensor) -> tuple[Tensor, Tensor]:
@@ -99,4 +110,4 @@ def select_mask(masks: Tensor, iou: Tensor, select: Tensor) -> tuple[Tensor, Ten
     best = iou[..., 1:].argmax(-1) + 1
     chosen = torch.where(select > PREFER_MULTIMASK, best, torch.zeros_like(best))
     one_hot = (chosen.unsqueeze(-1) == torch.arange(iou.shape[-1], device=iou.device)).to(iou.dtype)
-    return (masks * one_hot[..., None, None]).sum(2), (iou * one_hot).sum(-1)
+    return (masks * one_hot[..., None, None].to(masks.dtype)).sum(2), (iou * one_hot).sum(-1)

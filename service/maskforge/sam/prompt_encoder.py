@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from maskforge.sam.config import SamConfig
-from maskforge.sam.layers import LayerNorm2d
+from maskforge.sam.layers import LayerNorm2d, TokensFromMap
 
 EMPTY_SLOT: Final = -2.0
 PAD_POINT: Final = -1.0
@@ -22,6 +22,7 @@ PIXEL_CENTRE: Final = 0.5
 class PositionEmbeddingRandom(nn.Module):
     """Random Fourier features of positions (Tancik et al. 2020, cited in section 3)."""
 
+    full_precision = True  # bf16 would round the positions to the nearest of 256
     positional_encoding_gaussian_matrix: Tensor
 
     def __init__(self, width: int) -> None:
@@ -69,7 +70,7 @@ class PromptEncoder(nn.Module):
             nn.Conv2d(hidden // 4, hidden, kernel_size=2, stride=2),
             LayerNorm2d(hidden),
             nn.GELU(),
-            nn.Conv2d(hidden, width, kernel_size=1),
+            TokensFromMap(hidden, width),
         )
         self.no_mask_embed = nn.Embedding(1, width)
 
@@ -82,13 +83,14 @@ class PromptEncoder(nn.Module):
             image_size: S.
 
         Returns:
-            float [N,P,C]. A pad point has no position; an empty slot is all zero.
+            float [N,P,C], in the precision of the embeddings. A pad point has no position; an empty slot is all zero.
         """
         placed = self.pe_layer((coords + PIXEL_CENTRE) / image_size)
         kinds = torch.tensor(EMBEDDED_LABELS, device=labels.device)
-        one_hot = (labels.unsqueeze(-1) == kinds).to(placed.dtype)
+        embeddings = self._label_embeddings()
+        one_hot = (labels.unsqueeze(-1) == kinds).to(embeddings.dtype)
         is_point = (labels >= BACKGROUND).unsqueeze(-1).to(placed.dtype)
-        return placed * is_point + one_hot @ self._label_embeddings()
+        return (placed * is_point).to(embeddings.dtype) + one_hot @ embeddings
 
     def embed_masks(self, masks: Tensor, has_mask: Tensor) -> Tensor:
         """Embed mask inputs; `has_mask` of 0 gives the learned "no mask" instead.
@@ -98,12 +100,11 @@ class PromptEncoder(nn.Module):
             has_mask: float [N], 0 or 1.
 
         Returns:
-            float [N,C,E,E].
+            Tokens float [N,E*E,C], row-major.
         """
         embedded = self.mask_downscaling(masks.unsqueeze(1))
-        given = has_mask.reshape(-1, 1, 1, 1).to(embedded.dtype)
-        absent = self.no_mask_embed.weight.reshape(1, -1, 1, 1).to(embedded.dtype)
-        return given * embedded + (1 - given) * absent
+        given = has_mask.reshape(-1, 1, 1).to(embedded.dtype)
+        return given * embedded + (1 - given) * self.no_mask_embed.weight
 
     def _label_embeddings(self) -> Tensor:
         points = [label.get_parameter("weight") for label in self.point_embeddings]

@@ -8,6 +8,7 @@ stays SAM's.
 import torch
 from torch import Tensor, nn
 
+from maskforge.sam.layers import TokensFromMap
 from maskforge.sam.prompt_encoder import (
     BACKGROUND,
     BOX_BOTTOM_RIGHT,
@@ -31,12 +32,13 @@ class PromptMap(nn.Module):
         self.embed = nn.Sequential(
             nn.Conv2d(PLANES, hidden, kernel_size=3, padding=1),
             nn.GELU(),
-            nn.Conv2d(hidden, width, kernel_size=1),
+            TokensFromMap(hidden, width),
         )
 
     def forward(self, coords: Tensor, labels: Tensor, image_size: int, side: int) -> Tensor:
-        """Return float [N,C,side,side]; arguments as in `PromptEncoder.embed_points`."""
-        return self.embed(draw_prompt(coords, labels, image_size, side))
+        """Return tokens float [N,side*side,C]; arguments as in `PromptEncoder.embed_points`."""
+        planes = draw_prompt(coords, labels, image_size, side)
+        return self.embed(planes.to(next(self.embed.parameters()).dtype))
 
 
 def draw_prompt(coords: Tensor, labels: Tensor, image_size: int, side: int) -> Tensor:

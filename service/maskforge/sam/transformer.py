@@ -9,8 +9,8 @@ from maskforge.sam.layers import LayerNorm, MLPBlock
 CROSS_ATTENTION_DOWNSAMPLE = 2
 
 
-class Attention(nn.Module):
-    """Multi-head attention whose inner width may be smaller than the tokens'."""
+class Projections(nn.Module):
+    """The four linear maps of an attention, under the reference's names."""
 
     def __init__(self, width: int, heads: int, downsample: int = 1) -> None:
         """Attend with `heads` heads at an inner width of `width // downsample`."""
@@ -23,20 +23,64 @@ class Attention(nn.Module):
         self.v_proj = nn.Linear(width, inner)
         self.out_proj = nn.Linear(inner, width)
 
-    def forward(self, q: Tensor, k: Tensor, v: Tensor, key_bias: Tensor | None = None) -> Tensor:
+    def split(self, tokens: Tensor) -> Tensor:
+        """Give each head its channels: float [N,L,inner] to [N,heads,L,inner/heads]."""
+        return tokens.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+    def by_head(self, weight: Tensor) -> Tensor:
+        """Give each head its rows of a weight or bias: float [inner,...] to [heads,inner/heads,...]."""
+        return weight.unflatten(0, (self.heads, -1))
+
+
+class TokenAttention(Projections):
+    """Tokens attend to tokens."""
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor, key_bias: Tensor) -> Tensor:
         """Attend from float [N,Q,C] to [N,L,C]; `key_bias` [N,1,1,L] is added to the scores.
 
         The query is scaled before the product, not the scores after it: the same in fp32, and
         safe from overflow in half precision.
         """
-        scores = self._split(self.q_proj(q) * self.scale) @ self._split(self.k_proj(k)).mT
-        if key_bias is not None:
-            scores = scores + key_bias
-        attended = scores.softmax(-1) @ self._split(self.v_proj(v))
+        scores = self.split(self.q_proj(q) * self.scale) @ self.split(self.k_proj(k)).mT + key_bias
+        attended = scores.softmax(-1) @ self.split(self.v_proj(v))
         return self.out_proj(attended.transpose(1, 2).flatten(2))
 
-    def _split(self, tokens: Tensor) -> Tensor:
-        return tokens.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+class TokenToImageAttention(Projections):
+    """A few tokens attend to the whole image, of which no projection is computed.
+
+    (W_q t) . (W_k x) = (W_k' W_q t) . x, so each head's query is carried to the width of the image instead of each
+    cell to the width of the head; in the same way the values' projection comes after the weighted sum. That is 13
+    projections instead of 4096, one product for all heads, and no reordering of the image by heads: the idea of
+    "weight absorption" (DeepSeek-V2, section 2.1). The keys' bias shifts all scores of a query alike: softmax drops it.
+    """
+
+    def forward(self, tokens: Tensor, placed: Tensor, image: Tensor) -> Tensor:
+        """Attend from float [N,T,C] to float [N,L,C], `placed` being the image with its positions."""
+        queries = self.split(self.q_proj(tokens) * self.scale) @ self.by_head(self.k_proj.weight)
+        attention = (placed @ queries.flatten(1, 2).mT).softmax(1)
+        seen = (attention.mT @ image).unflatten(1, (self.heads, -1))
+        values = seen @ self.by_head(self.v_proj.weight).mT
+        return self.out_proj(values.transpose(1, 2).flatten(2) + self.v_proj.bias)
+
+
+class ImageToTokenAttention(Projections):
+    """The image attends to a few tokens; it is not projected either, see `TokenToImageAttention`.
+
+    The scores stay [N,heads,T,L], softmax over T: a CPU computes 16 cells at once so, and not 13 tokens.
+    """
+
+    def forward(self, placed: Tensor, k: Tensor, v: Tensor, key_bias: Tensor) -> Tensor:
+        """Attend from the image with its positions float [N,L,C] to tokens [N,T,C].
+
+        `key_bias` [N,1,1,T] is added to the scores.
+        """
+        keys = self.split(self.k_proj(k) * self.scale)
+        bias = keys @ self.by_head(self.q_proj.bias).unsqueeze(-1) + key_bias.mT
+        scores = (keys @ self.by_head(self.q_proj.weight)).flatten(1, 2) @ placed.mT
+        attention = (scores.unflatten(1, (self.heads, -1)) + bias).softmax(2).flatten(1, 2)
+        values = self.split(self.v_proj(v)) @ self.by_head(self.out_proj.weight.mT)
+        return attention.mT @ values.flatten(1, 2) + self.out_proj.bias
 
 
 class TwoWayAttentionBlock(nn.Module):
@@ -46,14 +90,14 @@ class TwoWayAttentionBlock(nn.Module):
         """Build one block; the first block's tokens are their own positional encoding."""
         super().__init__()
         width, heads = config.embed_dim, config.transformer_heads
-        self.self_attn = Attention(width, heads)
+        self.self_attn = TokenAttention(width, heads)
         self.norm1 = LayerNorm(width)
-        self.cross_attn_token_to_image = Attention(width, heads, CROSS_ATTENTION_DOWNSAMPLE)
+        self.cross_attn_token_to_image = TokenToImageAttention(width, heads, CROSS_ATTENTION_DOWNSAMPLE)
         self.norm2 = LayerNorm(width)
         self.mlp = MLPBlock(width, config.transformer_mlp_dim, functional.relu)
         self.norm3 = LayerNorm(width)
         self.norm4 = LayerNorm(width)
-        self.cross_attn_image_to_token = Attention(width, heads, CROSS_ATTENTION_DOWNSAMPLE)
+        self.cross_attn_image_to_token = ImageToTokenAttention(width, heads, CROSS_ATTENTION_DOWNSAMPLE)
         self.skip_first_layer_pe = skip_first_layer_pe
 
     def forward(
@@ -87,7 +131,7 @@ class TwoWayTransformer(nn.Module):
         self.layers = nn.ModuleList(
             TwoWayAttentionBlock(config, skip_first_layer_pe=index == 0) for index in range(config.transformer_depth)
         )
-        self.final_attn_token_to_image = Attention(
+        self.final_attn_token_to_image = TokenToImageAttention(
             config.embed_dim, config.transformer_heads, CROSS_ATTENTION_DOWNSAMPLE
         )
         self.norm_final_attn = LayerNorm(config.embed_dim)

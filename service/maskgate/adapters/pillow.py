@@ -65,7 +65,8 @@ class PillowImageDecoder:
 
     def _prepare(self, content: bytes, side: int) -> EncoderImage:
         with self._opened(content) as image:
-            oriented = _to_rgb(ImageOps.exif_transpose(image))
+            ImageOps.exif_transpose(image, in_place=True)
+            oriented = _to_rgb(image)
             original = ImageSize(oriented.width, oriented.height)
             valid = Frame(original, side).valid
             # Bilinear with antialiasing: what the reference's torchvision resize does to a PIL image.
@@ -97,7 +98,9 @@ def _oriented_size(image: Image.Image) -> ImageSize:
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    """Convert any mode to RGB; transparency is dropped, more than 8 bits a channel are scaled down."""
+    """Return the image as RGB; transparency is dropped, more than 8 bits a channel are scaled down."""
+    if image.mode == "RGB":
+        return image  # `convert` would copy it
     if image.mode == "F":
         raise ValueError("floating-point pixels have no agreed range")
     if image.mode.startswith("I"):

@@ -31,7 +31,11 @@ class Frame:
 
     @property
     def valid(self) -> ImageSize:
-        """Size of the image inside the square; neither side is ever 0."""
+        """Size of the image inside the square.
+
+        Neither side is ever 0. The reference leaves nothing of a line that is more than 2 S times as long as it is
+        wide, and fails; here one pixel of its width remains.
+        """
         longest = max(self.original.width, self.original.height)
         return ImageSize(
             width=_scaled(self.original.width, self.side, longest),

@@ -10,7 +10,7 @@ from maskforge.annotations import Photo
 from maskforge.checkpoints.weights import load_weights, save_weights, weights_digest
 from maskforge.lite0.trunk import EfficientNetLite0
 from maskforge.sam.model import Prompts
-from maskforge.sam.valid_area import valid_area
+from maskforge.sam.pixels import valid_area
 from maskforge.training.examples import Crop, ExampleConfig, draw_crop, first_prompt
 from maskforge.training.rounds import Target, draw_pixel, second_round
 from maskforge.training.schedule import Phase, TrainingConfig

@@ -186,25 +186,56 @@ def test_a_configuration_that_does_not_fit(backend: ModuleType, tmp_path: Path) 
         backend.TritonPythonModel().initialize(arguments)
 
 
+class SlotNetwork:
+    """Tells how many slots it was given."""
+
+    input_names = ("point_coords", "point_labels", "image_embeddings")
+
+    def infer(
+        self, inputs: Mapping[str, NDArray[np.generic]], *, wanted: Iterable[str]
+    ) -> dict[str, NDArray[np.generic]]:
+        assert inputs["point_coords"].shape[:-1] == inputs["point_labels"].shape
+        return dict.fromkeys(wanted, np.array(inputs["point_labels"].shape[-1]))
+
+
 @pytest.mark.parametrize(
-    ("expected", "parameter", "capabilities"),
+    ("expected", "labels"),
     [
-        ("bf16", "bf16", ["FP32", "BF16"]),
-        ("f32", "bf16", ["FP32"]),
-        ("f32", "fp32", ["FP32", "BF16"]),
-        ("f32", "fp16", ["FP32", "BF16"]),
+        (2, [[1, -1, -2, -2, -2, -2, -2, -2]]),
+        (4, [[1, 0, -1, -2, -2, -2, -2, -2]]),
+        (8, [[1, 0, 1, 1, -1, -2, -2, -2]]),
+        (4, [[1, -1, -2, -2, -2, -2, -2, -2], [-2, -2, 2, 3, -2, -2, -2, -2]]),
+        (8, [[-2, -2, -2, -2, -2, -2, 1, -1]]),
+        (2, [[-2] * 8]),
     ],
 )
-def test_precision(backend: ModuleType, expected: str, parameter: str, capabilities: list[str]) -> None:
-    """Bfloat16 is used where the model asks for it and the CPU has it."""
-    config = {"parameters": {"precision": {"string_value": parameter}}}
+def test_prompts_run_in_the_narrowest_graph(backend: ModuleType, expected: int, labels: list[list[float]]) -> None:
+    """Empty slots after the last point of all prompts are left away, as far as a narrower graph is there."""
+    buckets = backend.SlotBuckets({slots: SlotNetwork() for slots in (8, 2, 4)})
+    prompts = np.array([labels], np.float32)
+    inputs = {
+        "point_labels": prompts,
+        "point_coords": np.zeros((*prompts.shape, 2), np.float32),
+        "image_embeddings": np.zeros(1),
+    }
 
-    assert expected == backend.precision(capabilities, config)
+    assert expected == buckets.infer(inputs, wanted=["best_mask"])["best_mask"]
 
 
-def test_precision_by_default(backend: ModuleType) -> None:
-    """A model that says nothing about its precision is served in float32."""
-    assert "f32" == backend.precision(["BF16"], {})
+def test_only_slots_are_narrowed(backend: ModuleType) -> None:
+    """The other inputs keep the shapes of the configuration."""
+    config = {
+        "max_batch_size": 2,
+        "input": [
+            {"name": "point_coords", "dims": [1, 8, 2]},
+            {"name": "point_labels", "dims": [1, 8]},
+            {"name": "mask_input", "dims": [1, 8, 8]},
+        ],
+    }
+
+    narrow = {name: str(shape) for name, shape in backend.shapes(backend.with_slots(config, 2)).items()}
+
+    assert {"point_coords": "[1,1,2,2]", "point_labels": "[1,1,2]", "mask_input": "[1,1,8,8]"} == narrow
 
 
 @pytest.mark.parametrize(("expected", "quota"), [(1, "50000 100000"), (1, "100000 100000")])

@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 
 CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
+COORDS, LABELS = "point_coords", "point_labels"
+EMPTY_SLOT = -2.0
+NARROW_SLOTS = (2, 4)
+"""Graphs are compiled for so many slots too, besides the configuration's."""
+
 
 class TritonPythonModel:
     """One instance of one model; Triton calls `initialize`, then `execute` until `finalize`."""
@@ -33,7 +38,7 @@ class TritonPythonModel:
         """Compiles `<model>/<version>/model.onnx` for this CPU."""
         config = json.loads(args["model_config"])
         onnx = Path(args["model_repository"]) / args["model_version"] / "model.onnx"
-        self._executor = Executor(OnnxNetwork(onnx, config), batched=int(config["max_batch_size"]) > 0)
+        self._executor = Executor(load_network(onnx, config), batched=int(config["max_batch_size"]) > 0)
 
     def execute(self, requests: Sequence[Request]) -> list[pb_utils.InferenceResponse]:
         """Answers requests that arrived together: one response each, in their order."""
@@ -65,9 +70,9 @@ class Network(Protocol):
 class Executor:
     """Answers the requests of one execution, row by row.
 
-    A GPU computes a batch faster than its rows; a CPU does not: one prompt of lite0 took 23 ms in a graph of fixed
-    shape with one row, and 35 ms a prompt in a graph of free shape, whether the batch had 1, 4 or 8 of them (two
-    cores, bf16). So a batch saves Triton's overhead here, not arithmetic, and needs no memory for 32 rows at once.
+    A GPU computes a batch faster than its rows; a CPU does not, and a graph of free shape is half as slow again as one
+    of fixed shape, whether the batch has 1, 4 or 8 rows (docs/adr/0004). So a batch saves Triton's overhead here, not
+    arithmetic, and needs no memory for 32 rows at once.
     """
 
     def __init__(self, network: Network, *, batched: bool) -> None:
@@ -100,7 +105,7 @@ class OnnxNetwork:
         graph = core.read_model(onnx)
         _ports(graph.inputs, config["input"], of=onnx)
         graph.reshape(shapes(config))
-        self._compiled = core.compile_model(graph, "CPU", properties(core, config))
+        self._compiled = core.compile_model(graph, "CPU", properties())
         self._inputs = _ports(self._compiled.inputs, config["input"], of=onnx)
         self._outputs = _ports(self._compiled.outputs, config["output"], of=onnx)
         self._dtypes = {o["name"]: pb_utils.triton_string_to_numpy(o["data_type"]) for o in config["output"]}
@@ -125,6 +130,53 @@ class OnnxNetwork:
         return array.astype(self._inputs[name].element_type.to_dtype(), copy=False)
 
 
+class SlotBuckets:
+    """Computes a prompt in the narrowest graph that has a slot for each of its points.
+
+    Empty slots change nothing, but they are computed: a single click takes a sixth less time in a graph of 2 slots
+    than in one of 8 (benchmarks/decode.py).
+    """
+
+    def __init__(self, networks: Mapping[int, Network]) -> None:
+        """Takes networks by their number of slots."""
+        self._networks = sorted(networks.items())
+
+    @property
+    def input_names(self) -> Sequence[str]:
+        """Those of every one of the networks."""
+        _, widest = self._networks[-1]
+        return widest.input_names
+
+    def infer(self, inputs: Mapping[str, Array], *, wanted: Iterable[str]) -> dict[str, Array]:
+        """Computes the wanted outputs; labels are [B,K,P], coordinates [B,K,P,2]."""
+        used = used_slots(inputs[LABELS])
+        slots, network = next((slots, network) for slots, network in self._networks if slots >= used)
+        narrow = {LABELS: inputs[LABELS][..., :slots], COORDS: inputs[COORDS][..., :slots, :]}
+        return network.infer({**inputs, **narrow}, wanted=wanted)
+
+
+def used_slots(labels: Array) -> int:
+    """Counts the slots up to the last one that is not empty, in any of the prompts."""
+    used = np.flatnonzero((labels != EMPTY_SLOT).any(axis=tuple(range(labels.ndim - 1))))
+    return int(used[-1]) + 1 if used.size else 0
+
+
+def load_network(onnx: Path, config: Mapping[str, Any]) -> Network:
+    """Compiles a graph, several times if it takes prompts."""
+    slots = {tensor["name"]: int(tensor["dims"][-1]) for tensor in config["input"]}.get(LABELS)
+    if slots is None:
+        return OnnxNetwork(onnx, config)
+    widths = {*(narrow for narrow in NARROW_SLOTS if narrow < slots), slots}
+    return SlotBuckets({width: OnnxNetwork(onnx, with_slots(config, width)) for width in widths})
+
+
+def with_slots(config: Mapping[str, Any], slots: int) -> dict[str, Any]:
+    """Returns a configuration whose prompts have so many slots."""
+    dims = {LABELS: lambda dims: [*dims[:-1], slots], COORDS: lambda dims: [*dims[:-2], slots, dims[-1]]}
+    inputs = [{**t, "dims": dims.get(t["name"], list)(t["dims"])} for t in config["input"]]
+    return {**config, "input": inputs}
+
+
 class InvalidCall(ValueError):
     """A request lacks an input, or its inputs disagree on how many rows it has."""
 
@@ -138,24 +190,19 @@ def shapes(config: Mapping[str, Any]) -> dict[str, openvino.PartialShape]:
     }
 
 
-def properties(core: openvino.Core, config: Mapping[str, Any]) -> dict[str, Any]:
-    """OpenVINO's settings for one model: answer one batch as fast as the cores allow.
+def properties() -> dict[str, Any]:
+    """OpenVINO's settings: answer one batch as fast as the cores allow, and compute as the graph says.
 
+    Its precision is in its types, as TensorRT takes it; where the CPU has no bfloat16, OpenVINO computes in float32.
     Threads are not pinned: the instances of all models share these cores, and a pinned thread waits for its core
     while another one idles.
     """
     return {
         "PERFORMANCE_HINT": "LATENCY",
-        "INFERENCE_PRECISION_HINT": precision(core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"), config),
+        "INFERENCE_PRECISION_HINT": "dynamic",
         "INFERENCE_NUM_THREADS": available_cores(CGROUP_QUOTA),
         "ENABLE_CPU_PINNING": False,
     }
-
-
-def precision(capabilities: Sequence[str], config: Mapping[str, Any]) -> str:
-    """Bfloat16 where both the model's `precision` parameter and the CPU say so, else float32."""
-    asked = config.get("parameters", {}).get("precision", {}).get("string_value", "")
-    return "bf16" if asked == "bf16" and "BF16" in capabilities else "f32"
 
 
 def available_cores(quota_file: Path) -> int:

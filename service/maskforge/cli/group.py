@@ -1,0 +1,41 @@
+"""A group of commands that are imported when they are asked for, and whose errors are sentences."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from maskforge.errors import ForgeError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class ForgeGroup(click.Group):
+    """Imports a command with its module, so that `plan` runs in an image that has neither torch nor onnx (ADR 8)."""
+
+    def __init__(self, *, modules: Mapping[str, str], **attributes: Any) -> None:  # noqa: ANN401 - click's
+        """Take the commands' modules by the commands' names."""
+        super().__init__(**attributes)
+        self._modules = modules
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the commands' names, in the order in which one uses them."""
+        del ctx
+        return list(self._modules)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        del ctx
+        module = self._modules.get(cmd_name)
+        command: click.Command | None = getattr(import_module(module), cmd_name) if module else None
+        return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command that was asked for; a `ForgeError` is one line and status 1, not a traceback."""
+        try:
+            return super().invoke(ctx)
+        except ForgeError as error:
+            raise click.ClickException(str(error)) from error

@@ -1,0 +1,1 @@
+"""TensorRT plans, built from our graphs by the image that serves them: neither torch nor onnx is needed here."""

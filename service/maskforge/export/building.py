@@ -1,0 +1,219 @@
+"""Builds a model's three folders of a Triton model repository, all or nothing.
+
+The folders grow in `.<name>.building` beside their places. A build that is interrupted leaves the parts that were
+complete there, and the next one goes on from them; only when all three are complete and within the bounds of parity
+do they replace what is served.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import onnx_ir
+
+from maskforge.checkpoints.weights import weights_digest
+from maskforge.engines.golden import read_golden, write_golden
+from maskforge.engines.profiles import write_profile
+from maskforge.export.graphs import OPSET, export_decoder, export_encoder, save_graph
+from maskforge.export.parity import Reference, answer_test_card, measure_decoder, measure_encoder, require_parity
+from maskforge.export.room import require_disk, require_memory
+from maskforge.export.test_card import draw_test_card
+from maskforge.export.triton_config import TritonModel, render, triton_models
+from maskforge.preprocessing import PREPROCESSING_VERSION
+from maskforge.sam.config import SamConfig
+from maskforge.sam.model import Sam
+from maskforge.sam.precision import Precision, lower
+
+SPEC_FILE: Final = "maskgate.json"
+VERSIONED: Final = ("torch", "onnx-ir", "onnxscript", "openvino")
+
+Progress = Callable[[str], None]
+"""Is told what is done next."""
+
+STEPS: Final = 8
+"""So many are told of, less those that an interrupted build has done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to build.
+
+    Attributes:
+        name: The model's name; its folders are `<name>_encoder`, `<name>_decoder` and `<name>_decoder_multi`.
+        load: Gives the model in fp32.
+        weights: The files that it is loaded from.
+        precision: What most of the graphs is computed in.
+        repository: The Triton model repository.
+        kept: A copy of these weights goes into the encoder's folder, under that name.
+    """
+
+    name: str
+    load: Callable[[], Sam]
+    weights: tuple[Path, ...]
+    precision: Precision
+    repository: Path
+    kept: str | None = None
+
+
+def model_parameters(digest: str, precision: Precision) -> dict[str, str]:
+    """Return what the gateway reads back from Triton: the parts of an embedding's address."""
+    return {"weights_digest": digest, "precision": precision.value, "preprocessing": PREPROCESSING_VERSION}
+
+
+def build_model(order: Order, progress: Progress) -> list[Path]:
+    """Build a model's folders and put them in the place of their predecessors.
+
+    Returns:
+        The folders.
+
+    Raises:
+        InvalidCheckpoint: The weights cannot be read.
+        NotEnoughSpace: Disk or memory will not do.
+        ParityFailed: A graph does not compute what the model computes.
+    """
+    require_disk(order.repository, order.weights, order.precision)
+    require_memory(order.weights)
+    progress("digest of the weights")
+    parameters = model_parameters(weights_digest(*order.weights), order.precision)
+    progress("load the weights")
+    model = order.load().eval()
+    with _building(order.repository / f".{order.name}.building") as site:
+        folders = _Parts(order, model, parameters, site, progress).build()
+        return [_publish(folder, order.repository) for folder in folders]
+
+
+class _Parts:
+    """The parts of one build; each is skipped if an interrupted build has left it, of the same weights and versions."""
+
+    def __init__(self, order: Order, model: Sam, parameters: Mapping[str, str], site: Path, progress: Progress) -> None:
+        self._order = order
+        self._model = model
+        self._site = site
+        self._progress = progress
+        self._identity = {"model": order.name, **parameters, "versions": _versions()}
+        self._triton = triton_models(order.name, model.config, parameters)
+
+    def build(self) -> list[Path]:
+        encoder, decoder, multi = self._triton
+        reference = self._reference(self._site / encoder.name)
+        self._progress(f"cast to {self._order.precision}")
+        lower(self._model, self._order.precision)
+        with self._part(encoder) as folder:
+            if folder:
+                self._build_encoder(folder, encoder, reference)
+        with self._part(decoder) as folder:
+            if folder:
+                self._build_decoder(folder, decoder, reference)
+        with self._part(multi) as folder:
+            if folder:
+                _write_linked(folder, multi, decoder)
+                self._write_spec(folder, _parity_of(self._site / decoder.name))
+        return [self._site / triton.name for triton in self._triton]
+
+    def _reference(self, encoder: Path) -> Reference:
+        """Let the fp32 model answer the test card; its encoding, of minutes for a ViT-H, is done once."""
+        known = read_golden(encoder) if self._is_built(encoder) else None
+        self._progress("answers of the fp32 model" if known else "answers of the fp32 model, an encoding included")
+        card = draw_test_card(self._model.config)
+        return answer_test_card(self._model, card, known.image_embeddings if known else None)
+
+    def _build_encoder(self, folder: Path, triton: TritonModel, reference: Reference) -> None:
+        self._progress("export the encoder")
+        graph = _write(folder, triton, export_encoder(self._model))
+        self._progress("compare the encoder with the fp32 model")
+        figures = require_parity(measure_encoder(graph, reference), self._order.precision)
+        write_golden(folder, reference.golden)
+        if self._order.kept:
+            shutil.copyfile(self._order.weights[0], folder / self._order.kept)
+        self._write_spec(folder, figures)
+
+    def _build_decoder(self, folder: Path, triton: TritonModel, reference: Reference) -> None:
+        self._progress("export the decoder")
+        graph = _write(folder, triton, export_decoder(self._model))
+        self._progress("compare the decoder with the fp32 model")
+        figures = require_parity(measure_decoder(graph, reference), self._order.precision)
+        self._write_spec(folder, figures)
+
+    @contextmanager
+    def _part(self, triton: TritonModel) -> Iterator[Path | None]:
+        """Give an empty folder to fill, or None if the part is there already."""
+        folder = self._site / triton.name
+        if self._is_built(folder):
+            yield None
+            return
+        shutil.rmtree(folder, ignore_errors=True)
+        (folder / "1").mkdir(parents=True)
+        yield folder
+
+    def _is_built(self, folder: Path) -> bool:
+        """Say whether a part is complete and of this build: its spec is written last."""
+        try:
+            document = json.loads((folder / SPEC_FILE).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return False
+        return self._identity.items() <= document.items()
+
+    def _write_spec(self, folder: Path, parity: Mapping[str, float]) -> None:
+        config = self._model.config
+        document = {**self._identity, "spec": _sizes(config), "architecture": asdict(config), "parity": parity}
+        (folder / SPEC_FILE).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+
+
+def _versions() -> dict[str, Any]:
+    return {"opset": OPSET, **{package: version(package) for package in VERSIONED}}
+
+
+def _sizes(config: SamConfig) -> dict[str, Any]:
+    return {
+        "image_size": config.image_size,
+        "embedding": [config.embed_dim, config.embedding_size, config.embedding_size],
+        "mask_size": config.mask_size,
+        "mask_tokens": config.mask_tokens,
+    }
+
+
+def _parity_of(folder: Path) -> Mapping[str, float]:
+    figures: Mapping[str, float] = json.loads((folder / SPEC_FILE).read_text(encoding="utf-8"))["parity"]
+    return figures
+
+
+def _write(folder: Path, triton: TritonModel, graph: onnx_ir.Model) -> Path:
+    """Write a part's configuration and graph; return the graph's file."""
+    _write_config(folder, triton)
+    path = folder / "1" / "model.onnx"
+    save_graph(graph, path)
+    return path
+
+
+def _write_linked(folder: Path, triton: TritonModel, original: TritonModel) -> None:
+    """Write a model whose graph is another's: a relative link, so that it is stored once."""
+    _write_config(folder, triton)
+    target = Path("..", "..", original.name, "1", "model.onnx")
+    (folder / "1" / "model.onnx").symlink_to(target)
+
+
+def _write_config(folder: Path, triton: TritonModel) -> None:
+    (folder / "config.pbtxt").write_text(render(triton), encoding="utf-8")
+    write_profile(folder, triton)
+
+
+@contextmanager
+def _building(site: Path) -> Iterator[Path]:
+    """Give the folder to build in; it stays if the build fails, and goes once all is published."""
+    site.mkdir(parents=True, exist_ok=True)
+    yield site
+    shutil.rmtree(site)
+
+
+def _publish(folder: Path, repository: Path) -> Path:
+    """Put a complete folder in the place of its predecessor."""
+    place, stale = repository / folder.name, folder.with_suffix(".stale")
+    shutil.rmtree(stale, ignore_errors=True)
+    if place.exists():
+        place.replace(stale)
+    return folder.replace(place)
