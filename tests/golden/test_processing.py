@@ -133,14 +133,15 @@ class ReferencePredictor:
 
     def encoder_input(self) -> Tensor:
         """What the image encoder sees: float32 [1,3,S,S]."""
-        (image,) = self._encoder.given["image"]
+        image: Tensor = self._encoder.given["image"][0]
         return image
 
     def logits(self, low_res: Floats) -> Floats:
         """Upscale low-res logits [M,M] to the photo."""
         self._decoder.answer = torch.from_numpy(low_res)[None, None], torch.zeros(1, 1)
         masks, _, _ = self._predictor.predict(return_logits=True)
-        return masks[0]
+        upscaled: Floats = masks[0]
+        return upscaled
 
     def prompt(self, asked: Asked) -> tuple[Floats, Floats]:
         """What the prompt encoder sees: points float32 [N,2] and a box float32 [4]."""
@@ -212,7 +213,7 @@ class Forge:
     """maskforge, as it trains and evaluates."""
 
     def prepare(self, photo: Pixels, side: int) -> tuple[Pixels, tuple[int, int]]:
-        letterbox = Letterbox.fit(*photo.shape[:2], side)
+        letterbox = Letterbox.fit(photo.shape[0], photo.shape[1], side)
         return letterbox.resize(Image.fromarray(photo)).transpose(2, 0, 1), (letterbox.new_height, letterbox.new_width)
 
     def valid(self, size: tuple[int, int], side: int) -> tuple[int, int]:
@@ -238,8 +239,8 @@ framed = pytest.mark.parametrize(("size", "side"), FRAMED, ids=str)
 
 def normalised(pixels: Pixels, valid: tuple[int, int]) -> Tensor:
     """What the encoder's graph makes of its inputs: float32 [1,3,S,S]."""
-    normalise = PixelNormalisation(PIXEL_MEAN, PIXEL_STD)
-    return normalise(torch.from_numpy(np.ascontiguousarray(pixels))[None], torch.tensor([valid]))
+    image = torch.from_numpy(np.ascontiguousarray(pixels))[None]
+    return PixelNormalisation(PIXEL_MEAN, PIXEL_STD).forward(image, torch.tensor([valid]))
 
 
 # What goes in

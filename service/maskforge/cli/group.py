@@ -30,7 +30,12 @@ class ForgeGroup(click.Group):
         """Import a command."""
         del ctx
         module = self._modules.get(cmd_name)
-        command: click.Command | None = getattr(import_module(module), cmd_name) if module else None
+        if module is None:
+            return None
+        try:
+            command: click.Command = getattr(import_module(module), cmd_name)
+        except ModuleNotFoundError as error:
+            return _not_installed(cmd_name, str(error.name))
         return command
 
     def invoke(self, ctx: click.Context) -> object:
@@ -39,3 +44,12 @@ class ForgeGroup(click.Group):
             return super().invoke(ctx)
         except ForgeError as error:
             raise click.ClickException(str(error)) from error
+
+
+def _not_installed(name: str, package: str) -> click.Command:
+    """Make a command that says what it lacks, so that the help of the others can still be read."""
+
+    def refuse() -> None:
+        raise click.ClickException(f"{name} needs {package}: pip install 'maskgate[forge]'")
+
+    return click.Command(name, callback=refuse, help=f"Not installed here: needs {package}.", add_help_option=False)

@@ -110,4 +110,5 @@ def select_mask(masks: Tensor, iou: Tensor, select: Tensor) -> tuple[Tensor, Ten
     best = iou[..., 1:].argmax(-1) + 1
     chosen = torch.where(select > PREFER_MULTIMASK, best, torch.zeros_like(best))
     one_hot = (chosen.unsqueeze(-1) == torch.arange(iou.shape[-1], device=iou.device)).to(iou.dtype)
-    return (masks * one_hot[..., None, None].to(masks.dtype)).sum(2), (iou * one_hot).sum(-1)
+    best_mask = (masks * one_hot[..., None, None].to(masks.dtype)).sum(2, dtype=masks.dtype)
+    return best_mask, (iou * one_hot).sum(-1)
