@@ -9,10 +9,10 @@ PB := service/maskgate/transport/grpc/_pb
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-full check format protos models parity bench-encode bench-decode clean
+.PHONY: help demo up test test-full check format protos forge models parity bench-encode bench-decode clean
 
 help:  ## List the verbs
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
 
 demo: .venv/.gateway .venv-triton/.ready  ## Segment a photo through the whole stack; pictures and figures go to out/ (ARGS=… as for up)
 	$(BIN)/maskgate demo $(ARGS)
@@ -46,7 +46,9 @@ format: .venv/.dev  ## Format code and contract
 protos: .venv/.dev  ## Generate the Python code of protos/
 	PYTHON=$(BIN)/python protos/generate.sh $(PB)
 
-models: .venv/.dev  ## Build the Triton models in model_repository/ from the weights
+forge: .venv/.forge  ## Install maskforge, which makes models (torch, OpenVINO)
+
+models: .venv/.forge  ## Build lite0's folders in model_repository/ from its weights
 	$(BIN)/maskforge build lite0
 
 parity: .venv/.dev .venv-triton/.ready  ## Compare every size, precision and engine with the reference; writes docs/parity.md
@@ -70,9 +72,13 @@ clean:  ## Remove what the other verbs have made, the environments too
 	$(INSTALL) '.[gateway,stack]'
 	@touch $@
 
+.venv/.forge: pyproject.toml constraints.txt | .venv/bin/pip
+	$(INSTALL) '.[gateway,stack,forge]'
+	@touch $@ .venv/.gateway
+
 .venv/.dev: pyproject.toml constraints.txt | .venv/bin/pip
 	$(INSTALL) '.[gateway,stack,forge,dev]'
-	@touch $@ .venv/.gateway
+	@touch $@ .venv/.gateway .venv/.forge
 
 .venv-triton/.ready: deploy/triton/requirements.txt
 	@test -n "$(TRITON_PYTHON)" || { echo "Triton's environment needs Python 3.11 or 3.12; name one: make TRITON_PYTHON=…"; exit 1; }

@@ -87,6 +87,8 @@ def from_wheel(environment: PythonEnvironment) -> TritonInstall:
             # The stub's interpreter is an isolated one: it does not read PYTHONPATH, but takes its prefix, and with it
             # the site-packages, from the first `python3` on PATH.
             "PATH": _search_path(environment.prefix / "bin", before=os.environ.get("PATH")),
+            # Where the backend for CPUs keeps what OpenVINO has compiled; it goes with the OpenVINO that wrote it.
+            "MASKGATE_COMPILED_MODELS": str(environment.prefix / "compiled-models"),
         },
     )
 

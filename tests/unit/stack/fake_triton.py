@@ -40,6 +40,12 @@ class TritonModelException(Exception):
     pass
 
 
+class Logger:
+    @staticmethod
+    def log_warn(message: str) -> None:
+        """Triton's log has nobody to read it here."""
+
+
 @dataclass
 class InferenceResponse:
     output_tensors: list[Tensor] = field(default_factory=list)
@@ -63,6 +69,7 @@ def load_backend() -> ModuleType:
     utils = ModuleType("triton_python_backend_utils")
     utils.__dict__.update(
         Tensor=Tensor,
+        Logger=Logger,
         TritonError=TritonError,
         TritonModelException=TritonModelException,
         InferenceResponse=InferenceResponse,
@@ -72,6 +79,8 @@ def load_backend() -> ModuleType:
         ),
     )
     sys.modules[utils.__name__] = utils
+    if str(MODEL.parent) not in sys.path:  # as the stub does
+        sys.path.append(str(MODEL.parent))
     spec = importlib.util.spec_from_file_location("tensorrt_on_cpu", MODEL)
     assert spec is not None
     assert spec.loader is not None

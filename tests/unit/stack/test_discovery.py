@@ -81,6 +81,13 @@ def test_the_wheel_finds_its_python(wheel: PythonEnvironment) -> None:
     assert str(wheel.prefix / "bin") == environment["PATH"].split(":")[0]
 
 
+def test_compiled_models_are_kept_with_their_openvino(wheel: PythonEnvironment) -> None:
+    """The backend for CPUs is told a folder of the environment whose OpenVINO it runs."""
+    environment = find_triton(python=Path("python"), which=nothing_on_path, inspect=lambda _: wheel).environment
+
+    assert str(wheel.prefix / "compiled-models") == environment["MASKGATE_COMPILED_MODELS"]
+
+
 def test_the_wheel_given_by_its_server(wheel: PythonEnvironment) -> None:
     """A `--tritonserver` that lies in a wheel is run with the Python of that environment."""
     asked: list[Path] = []

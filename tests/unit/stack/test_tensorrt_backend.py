@@ -175,7 +175,7 @@ def test_shapes_are_fixed(backend: ModuleType) -> None:
     """The graph is compiled for one row of the configuration's shape; only -1 stays free."""
     config = {"max_batch_size": 2, "input": [{"name": "values", "dims": [-1, 3]}]}
 
-    assert {"values": "[1,?,3]"} == {name: str(shape) for name, shape in backend.shapes(config).items()}
+    assert {"values": "[1,?,3]"} == {name: str(shape) for name, shape in backend.compiled_models.shapes(config).items()}
 
 
 def test_a_configuration_that_does_not_fit(backend: ModuleType, tmp_path: Path) -> None:
@@ -233,9 +233,41 @@ def test_only_slots_are_narrowed(backend: ModuleType) -> None:
         ],
     }
 
-    narrow = {name: str(shape) for name, shape in backend.shapes(backend.with_slots(config, 2)).items()}
+    narrow = {name: str(shape) for name, shape in backend.compiled_models.shapes(backend.with_slots(config, 2)).items()}
 
     assert {"point_coords": "[1,1,2,2]", "point_labels": "[1,1,2]", "mask_input": "[1,1,8,8]"} == narrow
+
+
+def test_a_compiled_model_is_kept(backend: ModuleType, tmp_path: Path) -> None:
+    """A graph that is wanted again is read back and computes the same; a damaged file is replaced."""
+    arguments = write_model(tmp_path)
+    onnx_file, folder = tmp_path / "1" / "model.onnx", tmp_path / "kept"
+    config = json.loads(arguments["model_config"])
+    narrow = {**config, "input": [{**config["input"][0], "dims": [2]}]}
+
+    for _ in range(2):
+        compiled = backend.compiled_models.CompiledModels(folder).compile(onnx_file, narrow)
+        (doubled, _) = compiled([np.array([[1, 2]], np.float16)]).values()
+        assert [[2, 4]] == doubled.tolist()
+    (kept,) = folder.iterdir()
+
+    kept.write_bytes(b"damaged")
+    assert backend.compiled_models.CompiledModels(folder).compile(onnx_file, narrow)
+    assert kept.read_bytes() != b"damaged"
+
+    backend.compiled_models.CompiledModels(folder).compile(onnx_file, config)
+    assert len(list(folder.iterdir())) == 2
+
+
+def test_a_folder_that_cannot_be_written_is_no_fault(backend: ModuleType, tmp_path: Path) -> None:
+    """The model is compiled all the same, and nothing is left half-written."""
+    arguments = write_model(tmp_path)
+    occupied = tmp_path / "file"
+    occupied.touch()
+
+    compiled_models = backend.compiled_models.CompiledModels(occupied / "kept")
+
+    assert compiled_models.compile(tmp_path / "1" / "model.onnx", json.loads(arguments["model_config"]))
 
 
 @pytest.mark.parametrize(("expected", "quota"), [(1, "50000 100000"), (1, "100000 100000")])
@@ -243,11 +275,13 @@ def test_cores_within_the_quota(backend: ModuleType, tmp_path: Path, expected: i
     """A container's quota bounds the threads, rounded up to whole cores."""
     (tmp_path / "cpu.max").write_text(quota)
 
-    assert expected == backend.available_cores(tmp_path / "cpu.max")
+    assert expected == backend.compiled_models.available_cores(tmp_path / "cpu.max")
 
 
 def test_cores_without_a_quota(backend: ModuleType, tmp_path: Path) -> None:
     """No quota and no such file both mean all cores that this process may run on."""
     (tmp_path / "cpu.max").write_text("max 100000")
 
-    assert backend.available_cores(tmp_path / "absent") == backend.available_cores(tmp_path / "cpu.max")
+    assert backend.compiled_models.available_cores(tmp_path / "absent") == backend.compiled_models.available_cores(
+        tmp_path / "cpu.max"
+    )

@@ -7,13 +7,11 @@ backend, so the `config.pbtxt` that production serves from a TensorRT plan is se
 from __future__ import annotations
 
 import json
-import math
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+import compiled_models
 import numpy as np
-import openvino
 import triton_python_backend_utils as pb_utils
 
 if TYPE_CHECKING:
@@ -22,8 +20,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Array = NDArray[Any]
-
-CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 COORDS, LABELS = "point_coords", "point_labels"
 EMPTY_SLOT = -2.0
@@ -100,14 +96,10 @@ class OnnxNetwork:
     """An ONNX graph compiled by OpenVINO, with the tensors that the model's configuration promises."""
 
     def __init__(self, onnx: Path, config: Mapping[str, Any]) -> None:
-        """Fixes the graph's shapes, compiles it, and checks that it has every tensor that `config` names."""
-        core = openvino.Core()
-        graph = core.read_model(onnx)
-        _ports(graph.inputs, config["input"], of=onnx)
-        graph.reshape(shapes(config))
-        self._compiled = core.compile_model(graph, "CPU", properties())
-        self._inputs = _ports(self._compiled.inputs, config["input"], of=onnx)
-        self._outputs = _ports(self._compiled.outputs, config["output"], of=onnx)
+        """Compiles the graph in the shapes of `config`, and checks that it has every tensor that `config` names."""
+        self._compiled = compiled_models.CompiledModels.from_environment().compile(onnx, config)
+        self._inputs = compiled_models.tensors_of(self._compiled.inputs, config["input"], of=onnx)
+        self._outputs = compiled_models.tensors_of(self._compiled.outputs, config["output"], of=onnx)
         self._dtypes = {o["name"]: pb_utils.triton_string_to_numpy(o["data_type"]) for o in config["output"]}
 
     @property
@@ -181,40 +173,6 @@ class InvalidCall(ValueError):
     """A request lacks an input, or its inputs disagree on how many rows it has."""
 
 
-def shapes(config: Mapping[str, Any]) -> dict[str, openvino.PartialShape]:
-    """The shapes of one row's inputs: those of the configuration, where only -1 stays free."""
-    row = [1] if int(config["max_batch_size"]) > 0 else []
-    return {
-        tensor["name"]: openvino.PartialShape([*row, *(int(dim) for dim in tensor["dims"])])
-        for tensor in config["input"]
-    }
-
-
-def properties() -> dict[str, Any]:
-    """OpenVINO's settings: answer one batch as fast as the cores allow, and compute as the graph says.
-
-    Its precision is in its types, as TensorRT takes it; where the CPU has no bfloat16, OpenVINO computes in float32.
-    Threads are not pinned: the instances of all models share these cores, and a pinned thread waits for its core
-    while another one idles.
-    """
-    return {
-        "PERFORMANCE_HINT": "LATENCY",
-        "INFERENCE_PRECISION_HINT": "dynamic",
-        "INFERENCE_NUM_THREADS": available_cores(CGROUP_QUOTA),
-        "ENABLE_CPU_PINNING": False,
-    }
-
-
-def available_cores(quota_file: Path) -> int:
-    """Cores that this process may use: those it may run on, and no more than its container's quota."""
-    cores = len(os.sched_getaffinity(0))
-    try:
-        quota, period = quota_file.read_text(encoding="ascii").split()
-    except OSError:
-        return cores
-    return cores if quota == "max" else min(cores, math.ceil(int(quota) / int(period)))
-
-
 def _input(request: Request, name: str) -> Array:
     tensor = pb_utils.get_input_tensor_by_name(request, name)
     if tensor is None:
@@ -242,11 +200,3 @@ def _response(rows: Sequence[Mapping[str, Array]]) -> pb_utils.InferenceResponse
 
 def _refusal(error: Exception, code: int) -> pb_utils.InferenceResponse:
     return pb_utils.InferenceResponse(error=pb_utils.TritonError(str(error), code))
-
-
-def _ports(ports: Iterable[Any], tensors: Iterable[Mapping[str, Any]], *, of: Path) -> dict[str, Any]:
-    found = {name: port for port in ports for name in port.get_names()}
-    missing = sorted({tensor["name"] for tensor in tensors} - found.keys())
-    if missing:
-        raise pb_utils.TritonModelException(f"{of} has no tensor {missing}; it has {sorted(found)}")
-    return {tensor["name"]: found[tensor["name"]] for tensor in tensors}

@@ -1,0 +1,122 @@
+"""Compiles ONNX graphs for this CPU with OpenVINO, and keeps what it has compiled."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import openvino
+import triton_python_backend_utils as pb_utils
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+FOLDER_VARIABLE = "MASKGATE_COMPILED_MODELS"
+CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+
+LARGEST_KEPT = 64 << 20
+"""Bytes of a graph; larger ones are compiled as fast as they would be read back."""
+
+
+class CompiledModels:
+    """Compiled graphs, kept in a folder, so that a restart does not compile again.
+
+    OpenVINO's own cache does not write its files at once, but the instances of a model start together.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        """Without a folder nothing is kept."""
+        self._folder = folder
+        self._core = openvino.Core()
+
+    @classmethod
+    def from_environment(cls) -> CompiledModels:
+        """The folder is named by MASKGATE_COMPILED_MODELS."""
+        folder = os.environ.get(FOLDER_VARIABLE)
+        return cls(Path(folder) if folder else None)
+
+    def compile(self, onnx: Path, config: Mapping[str, Any]) -> openvino.CompiledModel:
+        """Returns the graph, compiled in the shapes of one row of `config`."""
+        if self._folder is None or onnx.stat().st_size > LARGEST_KEPT:
+            return self._compile(onnx, config)
+        kept = self._folder / f"{self._key(onnx, config)}.blob"
+        try:
+            return self._core.import_model(io.BytesIO(kept.read_bytes()), "CPU", properties())
+        except (OSError, RuntimeError):  # not there, or damaged
+            compiled = self._compile(onnx, config)
+        _keep(kept, compiled.export_model().getvalue())
+        return compiled
+
+    def _compile(self, onnx: Path, config: Mapping[str, Any]) -> openvino.CompiledModel:
+        graph = self._core.read_model(onnx)
+        tensors_of(graph.inputs, config["input"], of=onnx)
+        graph.reshape(shapes(config))
+        return self._core.compile_model(graph, "CPU", properties())
+
+    def _key(self, onnx: Path, config: Mapping[str, Any]) -> str:
+        """Names all that a compiled graph depends on: graph, shapes, settings, OpenVINO and the CPU."""
+        names = ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")
+        device = [self._core.get_property("CPU", name) for name in names]
+        wanted = {name: str(shape) for name, shape in shapes(config).items()}
+        circumstances = json.dumps([wanted, properties(), openvino.__version__, device], sort_keys=True)
+        return hashlib.sha256(onnx.read_bytes() + circumstances.encode()).hexdigest()
+
+
+def _keep(path: Path, blob: bytes) -> None:
+    """Writes a file at once; a disk that is full or read-only is no fault."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as fresh:
+            fresh.write(blob)
+        Path(fresh.name).replace(path)
+    except OSError as error:
+        pb_utils.Logger.log_warn(f"the compiled model is not kept: {error}")
+
+
+def shapes(config: Mapping[str, Any]) -> dict[str, openvino.PartialShape]:
+    """The shapes of one row's inputs: those of the configuration, where only -1 stays free."""
+    row = [1] if int(config["max_batch_size"]) > 0 else []
+    return {
+        tensor["name"]: openvino.PartialShape([*row, *(int(dim) for dim in tensor["dims"])])
+        for tensor in config["input"]
+    }
+
+
+def properties() -> dict[str, Any]:
+    """OpenVINO's settings: answer one batch as fast as the cores allow, and compute as the graph says.
+
+    Its precision is in its types, as TensorRT takes it; where the CPU has no bfloat16, OpenVINO computes in float32.
+    Threads are not pinned: the instances of all models share these cores, and a pinned thread waits for its core
+    while another one idles.
+    """
+    return {
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_PRECISION_HINT": "dynamic",
+        "INFERENCE_NUM_THREADS": available_cores(CGROUP_QUOTA),
+        "ENABLE_CPU_PINNING": False,
+    }
+
+
+def available_cores(quota_file: Path) -> int:
+    """Cores that this process may use: those it may run on, and no more than its container's quota."""
+    cores = len(os.sched_getaffinity(0))
+    try:
+        quota, period = quota_file.read_text(encoding="ascii").split()
+    except OSError:
+        return cores
+    return cores if quota == "max" else min(cores, math.ceil(int(quota) / int(period)))
+
+
+def tensors_of(ports: Iterable[Any], tensors: Iterable[Mapping[str, Any]], *, of: Path) -> dict[str, Any]:
+    """Finds the ports of the tensors that a configuration names; all must be there."""
+    found = {name: port for port in ports for name in port.get_names()}
+    missing = sorted({tensor["name"] for tensor in tensors} - found.keys())
+    if missing:
+        raise pb_utils.TritonModelException(f"{of} has no tensor {missing}; it has {sorted(found)}")
+    return {tensor["name"]: found[tensor["name"]] for tensor in tensors}
