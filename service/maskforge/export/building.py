@@ -99,20 +99,14 @@ class _Parts:
         self._triton = triton_models(order.name, model.config, parameters)
 
     def build(self) -> list[Path]:
-        encoder, decoder, multi = self._triton
-        reference = self._reference(self._site / encoder.name)
+        reference = self._reference(self._site / self._triton[0].name)
         self._progress(f"cast to {self._order.precision}")
         lower(self._model, self._order.precision)
-        with self._part(encoder) as folder:
-            if folder:
-                self._build_encoder(folder, encoder, reference)
-        with self._part(decoder) as folder:
-            if folder:
-                self._build_decoder(folder, decoder, reference)
-        with self._part(multi) as folder:
-            if folder:
-                _write_linked(folder, multi, decoder)
-                self._write_spec(folder, _parity_of(self._site / decoder.name))
+        for triton, fill in zip(self._triton, (self._fill_encoder, self._fill_decoder, self._fill_multi), strict=True):
+            folder = self._site / triton.name
+            if not self._is_built(folder):
+                _empty(folder)
+                self._write_spec(folder, fill(folder, triton, reference))
         return [self._site / triton.name for triton in self._triton]
 
     def _reference(self, encoder: Path) -> Reference:
@@ -122,33 +116,28 @@ class _Parts:
         card = draw_test_card(self._model.config)
         return answer_test_card(self._model, card, known.image_embeddings if known else None)
 
-    def _build_encoder(self, folder: Path, triton: TritonModel, reference: Reference) -> None:
+    def _fill_encoder(self, folder: Path, triton: TritonModel, reference: Reference) -> Mapping[str, float]:
         self._progress("export the encoder")
         graph = _write(folder, triton, export_encoder(self._model))
         self._progress("compare the encoder with the fp32 model")
-        figures = require_parity(measure_encoder(graph, reference), self._order.precision)
         write_golden(folder, reference.golden)
         if self._order.kept:
             shutil.copyfile(self._order.weights[0], folder / self._order.kept)
-        self._write_spec(folder, figures)
+        return require_parity(measure_encoder(graph, reference), self._order.precision)
 
-    def _build_decoder(self, folder: Path, triton: TritonModel, reference: Reference) -> None:
+    def _fill_decoder(self, folder: Path, triton: TritonModel, reference: Reference) -> Mapping[str, float]:
         self._progress("export the decoder")
         graph = _write(folder, triton, export_decoder(self._model))
         self._progress("compare the decoder with the fp32 model")
-        figures = require_parity(measure_decoder(graph, reference), self._order.precision)
-        self._write_spec(folder, figures)
+        return require_parity(measure_decoder(graph, reference), self._order.precision)
 
-    @contextmanager
-    def _part(self, triton: TritonModel) -> Iterator[Path | None]:
-        """Give an empty folder to fill, or None if the part is there already."""
-        folder = self._site / triton.name
-        if self._is_built(folder):
-            yield None
-            return
-        shutil.rmtree(folder, ignore_errors=True)
-        (folder / "1").mkdir(parents=True)
-        yield folder
+    def _fill_multi(self, folder: Path, triton: TritonModel, reference: Reference) -> Mapping[str, float]:
+        """Link to the decoder's graph, relatively, so that it is stored once and may be moved."""
+        del reference
+        _write_config(folder, triton)
+        decoder = self._triton[1].name
+        (folder / "1" / "model.onnx").symlink_to(Path("..", "..", decoder, "1", "model.onnx"))
+        return _parity_of(self._site / decoder)
 
     def _is_built(self, folder: Path) -> bool:
         """Say whether a part is complete and of this build: its spec is written last."""
@@ -182,19 +171,18 @@ def _parity_of(folder: Path) -> Mapping[str, float]:
     return figures
 
 
+def _empty(folder: Path) -> None:
+    """Make a part's folder, without what an interrupted build has left of it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "1").mkdir(parents=True)
+
+
 def _write(folder: Path, triton: TritonModel, graph: onnx_ir.Model) -> Path:
     """Write a part's configuration and graph; return the graph's file."""
     _write_config(folder, triton)
     path = folder / "1" / "model.onnx"
     save_graph(graph, path)
     return path
-
-
-def _write_linked(folder: Path, triton: TritonModel, original: TritonModel) -> None:
-    """Write a model whose graph is another's: a relative link, so that it is stored once."""
-    _write_config(folder, triton)
-    target = Path("..", "..", original.name, "1", "model.onnx")
-    (folder / "1" / "model.onnx").symlink_to(target)
 
 
 def _write_config(folder: Path, triton: TritonModel) -> None:

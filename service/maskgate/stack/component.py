@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,3 +24,7 @@ class Component:
     ready_seconds: float
     stop_seconds: float
     """From SIGTERM to SIGKILL."""
+    take_stock: Callable[[], Iterable[str]] = tuple
+    """Called once it is ready: what does not work in spite of that, a line each for a person."""
+    mend: Callable[[], Iterable[str]] = tuple
+    """Called again and again while it is supervised: mends what can be mended inside of it, and says so."""

@@ -14,7 +14,7 @@ from maskgate.stack.restarts import CrashHistory, RestartPolicy
 from maskgate.stack.workspace import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
     from types import TracebackType
 
@@ -114,6 +114,7 @@ class EmbeddedStack:
         self._children[name] = Child(component, run_directory=self._directory)
         self._await_ready(self._children[name])
         self._announce(f"{name:<9}ready in {time.monotonic() - began:.1f} s: {component.where}")
+        self._tell(name, component.take_stock())
 
     def stop(self, name: str) -> None:
         """Stops a component; does nothing if it is not running."""
@@ -131,7 +132,7 @@ class EmbeddedStack:
         self.start(name)
 
     def supervise(self) -> None:
-        """Starts crashed components again until `stopping` is true.
+        """Starts crashed components again, and mends the others, until `stopping` is true.
 
         Raises:
             ComponentFailed: A component crashed more often than `RESTARTS` allows.
@@ -142,6 +143,8 @@ class EmbeddedStack:
                 for child in list(self._children.values()):
                     if child.exit_status is not None:
                         self._recover(child)
+                    else:
+                        self._tell(child.component.name, child.component.mend())
 
     def _recover(self, child: Child) -> None:
         name, how = child.component.name, child.how_it_ended
@@ -189,6 +192,10 @@ class EmbeddedStack:
         if self._follow_log is not None:
             for line in self._log.new_lines():
                 self._follow_log(line)
+
+    def _tell(self, name: str, lines: Iterable[str]) -> None:
+        for line in lines:
+            self._announce(f"{name:<9}{line}")
 
     def _stop_all(self) -> None:
         for component in reversed(self._plan.components):

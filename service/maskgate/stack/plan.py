@@ -125,6 +125,7 @@ def _plan_triton(config: StackConfig, *, run_directory: Path) -> Component:
         metrics_port=config.triton_metrics_port,
         shared_memory_prefix=run_directory.name,
         gpu=gpu,
+        serve_what_loads=len(config.models) > 1,
     )
     assemble_backends(install, tensorrt=tensorrt_backend(install, settings), into=settings.backends)
     return triton_component(install, settings)

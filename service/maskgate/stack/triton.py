@@ -9,6 +9,9 @@ import grpc
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from maskgate.stack.component import Component
+from maskgate.stack.model_control import ModelControl
+from maskgate.stack.models import ModelWatch
+from maskgate.stack.stubs import Stubs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,6 +23,7 @@ LOOPBACK = "127.0.0.1"
 PARTS = ("encoder", "decoder", "decoder_multi")
 PROBE_SECONDS = 2.0
 EXIT_SECONDS = 10
+READY_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +39,8 @@ class TritonSettings:
     shared_memory_prefix: str
     """Begins the name of every region in /dev/shm that its Python backend makes."""
     gpu: bool
+    serve_what_loads: bool = False
+    """Whether a model that cannot be loaded leaves the others to be served, instead of ending the server."""
 
     @property
     def address(self) -> str:
@@ -43,15 +49,19 @@ class TritonSettings:
 
 
 def triton_component(install: TritonInstall, settings: TritonSettings) -> Component:
-    """A Triton that is ready when it serves all its models, warm-up included."""
+    """A Triton that is ready when it is through with loading its models, warm-up included."""
+    control = ModelControl(settings.address, settings.models)
+    watch = ModelWatch(control, Stubs(backends=settings.backends, model_repository=settings.model_repository))
     return Component(
         name="triton",
         command=triton_command(install.executable, settings),
         environment=install.environment,
-        is_ready=lambda: serves(settings.address, models=settings.models),
+        is_ready=control.has_settled,
         where=f"gRPC {settings.address}, metrics on port {settings.metrics_port}",
-        ready_seconds=300.0,
+        ready_seconds=READY_SECONDS,
         stop_seconds=EXIT_SECONDS + 5.0,
+        take_stock=watch.take_stock,
+        mend=watch.mend,
     )
 
 
@@ -67,6 +77,7 @@ def triton_command(executable: Path, settings: TritonSettings) -> tuple[str, ...
         "backend-directory": settings.backends,
         "backend-config": f"python,shm-region-prefix-name={settings.shared_memory_prefix}",
         "model-control-mode": "explicit",
+        "exit-on-error": str(not settings.serve_what_loads).lower(),
         "exit-timeout-secs": EXIT_SECONDS,
         "allow-http": "false",
         "grpc-address": LOOPBACK,

@@ -115,10 +115,12 @@ def test_replies_are_read_by_name() -> None:
         ("NOT_FOUND", "Request for unknown model: 'tiny' is not found", ModelNotFound),
         ("NOT_FOUND", "Request for unknown model: 'tiny' has no available versions", BackendUnavailable),
         ("INVALID_ARGUMENT", "model 'tiny' is not ready", BackendUnavailable),
+        ("INTERNAL", "Stub process 'tiny_decoder_0_0' is not healthy.", BackendUnavailable),
         ("CANCELLED", "", BackendUnavailable),
         ("DEADLINE_EXCEEDED", "Deadline Exceeded", BackendUnavailable),
         ("INVALID_ARGUMENT", "unexpected shape for input 'image'", InferenceFailed),
         ("INTERNAL", "out of memory", InferenceFailed),
+        ("INTERNAL", "Failed to process the request(s) for model 'tiny_0_0', message: ValueError", InferenceFailed),
         ("UNKNOWN", "", InferenceFailed),
     ],
 )
@@ -186,6 +188,7 @@ class TritonLike(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
     Attributes:
         answers: Outputs by name.
         requests: What was asked.
+        unready: Models that are not ready.
         described: How often a configuration was asked for.
     """
 
@@ -193,7 +196,7 @@ class TritonLike(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
         self.answers: dict[str, Any] = {}
         self.requests: list[Any] = []
         self.described = 0
-        self.ready = True
+        self.unready: set[str] = set()
         self.failure: tuple[grpc.StatusCode, str] | None = None
 
     async def ModelConfig(self, request: Any, context: Any) -> Message:  # noqa: N802, ANN401 - Triton's
@@ -204,8 +207,8 @@ class TritonLike(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
         return response
 
     async def ModelReady(self, request: Any, context: Any) -> Message:  # noqa: N802, ANN401
-        del request, context
-        response: Message = service_pb2.ModelReadyResponse(ready=self.ready)
+        del context
+        response: Message = service_pb2.ModelReadyResponse(ready=request.name not in self.unready)
         return response
 
     async def ModelInfer(self, request: Any, context: Any) -> Message:  # noqa: N802, ANN401
@@ -223,12 +226,14 @@ class TritonLike(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
 
 
 @asynccontextmanager
-async def backend_of(triton: TritonLike, bounds: TritonBounds = BOUNDS) -> AsyncIterator[TritonBackend]:
+async def backend_of(
+    triton: TritonLike, bounds: TritonBounds = BOUNDS, *, models: tuple[str, ...] = ("tiny",)
+) -> AsyncIterator[TritonBackend]:
     server = grpc.aio.server()
     service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(triton, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
-    backend = TritonBackend(f"127.0.0.1:{port}", models=("tiny",), bounds=bounds)
+    backend = TritonBackend(f"127.0.0.1:{port}", models=models, bounds=bounds)
     try:
         yield backend
     finally:
@@ -336,16 +341,24 @@ async def test_models_that_are_not_served_are_not_asked_for() -> None:
     assert len(refusal.value.message) < 300
 
 
-@pytest.mark.parametrize("ready", [True, False])
-async def test_ping(ready: bool) -> None:  # noqa: FBT001
-    """The backend is up when its models are ready."""
+async def test_ping() -> None:
+    """The backend is up when its model is ready."""
     triton = TritonLike()
-    triton.ready = ready
     async with backend_of(triton) as backend:
-        if ready:
+        await backend.ping()
+        triton.unready = {"tiny_decoder"}
+        with pytest.raises(BackendUnavailable, match="'tiny_decoder' is not ready"):
             await backend.ping()
-            return
-        with pytest.raises(BackendUnavailable, match="not ready"):
+
+
+async def test_a_broken_model_takes_no_other_out_of_service() -> None:
+    """While one of its models can be served, the backend is up."""
+    triton = TritonLike()
+    triton.unready = {"tiny_decoder"}
+    async with backend_of(triton, models=("tiny", "second")) as backend:
+        await backend.ping()
+        triton.unready = {"tiny_decoder", "second_encoder"}
+        with pytest.raises(BackendUnavailable):
             await backend.ping()
 
 

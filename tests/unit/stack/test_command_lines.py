@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,14 @@ def test_triton_loads_the_wanted_models_only() -> None:
         "--load-model=lite0_decoder",
         "--disable-auto-complete-config",
     } <= set(command)
+
+
+@pytest.mark.parametrize(("several", "ends"), [(True, "false"), (False, "true")])
+def test_a_model_that_cannot_be_loaded(*, several: bool, ends: str) -> None:
+    """Where others can be served Triton goes on without it; alone it ends Triton, whose log says why."""
+    command = triton_command(Path("tritonserver"), replace(TRITON, serve_what_loads=several))
+
+    assert f"--exit-on-error={ends}" in command
 
 
 def test_triton_stays_on_the_loopback() -> None:

@@ -7,6 +7,7 @@ already over a plain channel: with a 2 MiB embedding three times the calls a sec
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from functools import lru_cache
 from time import monotonic
@@ -88,18 +89,23 @@ class TritonBackend:
         await self._channel.close()
 
     async def ping(self) -> None:
-        """Check that every model can be described and is ready.
+        """Check that there is a model to serve; a broken one must not take the others out of service.
 
         Raises:
-            MaskgateError: One is not.
+            MaskgateError: No model can be described and is ready.
         """
-        for model in self._models:
-            await self.spec(model)
-            for name in (_encoder(model), _decoder(model)):
-                with translated(model):
-                    ready = await self._client.is_model_ready(name, client_timeout=self._bounds.describe)
-                if not ready:
-                    raise BackendUnavailable(f"The model {name!r} is not ready.", model=model)
+        results = await asyncio.gather(*map(self._check, self._models), return_exceptions=True)
+        failures = [result for result in results if result is not None]
+        if len(failures) == len(self._models):
+            raise failures[0]
+
+    async def _check(self, model: str) -> None:
+        await self.spec(model)
+        for name in (_encoder(model), _decoder(model)):
+            with translated(model):
+                ready = await self._client.is_model_ready(name, client_timeout=self._bounds.describe)
+            if not ready:
+                raise BackendUnavailable(f"The model {name!r} is not ready.", model=model)
 
     async def spec(self, model: str) -> ModelSpec:
         """See InferenceBackend."""

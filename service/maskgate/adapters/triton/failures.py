@@ -1,8 +1,8 @@
 """The one seam where Triton's and gRPC's errors become ours.
 
 The texts are Triton's own, as 2.51 was measured to put them on the wire. The end-to-end tests provoke a server that is
-gone and one that comes back; a full or expired queue is known from those measurements only. An UNAVAILABLE with another
-text is BackendUnavailable.
+gone and one that comes back, a model that cannot be loaded, one whose process has died, and one that raises; a full or
+expired queue is known from those measurements only. An UNAVAILABLE with another text is BackendUnavailable.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _QUEUE_FULL = ("exceeds maximum queue size", "request timeout expired")
-# A server that starts or stops knows the model but has no version of it ready.
-_NOT_READY = ("no available versions", "is not ready", "unloaded", "server exiting")
+# A server that starts or stops, or could not load the model, knows it but has no version of it ready. One whose process
+# has died is "not healthy": Triton's Python backend says so with INTERNAL, a second after each call.
+_NOT_READY = ("no available versions", "is not ready", "is not healthy", "unloaded", "server exiting")
 _AWAY = (
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.NOT_FOUND,
@@ -52,8 +53,10 @@ def _translate(code: grpc.StatusCode, details: str, model: str) -> MaskgateError
         return ModelNotFound(f"There is no model {model!r}.", model=model)
     if code is grpc.StatusCode.UNAVAILABLE and any(hint in text for hint in _QUEUE_FULL):
         return Overloaded(f"The queue of the model {model!r} is full.", model=model)
-    if code in _AWAY or any(hint in text for hint in _NOT_READY):
-        return BackendUnavailable("The inference server is not reachable or not ready.", model=model)
+    if any(hint in text for hint in _NOT_READY):
+        return BackendUnavailable(f"The inference server does not serve the model {model!r} at present.", model=model)
+    if code in _AWAY:
+        return BackendUnavailable("The inference server cannot be reached, or does not answer in time.", model=model)
     return InferenceFailed(f"The model {model!r} failed.", model=model)
 
 
