@@ -75,7 +75,9 @@ class Settings(BaseSettings):
         2.0, description="Time for Triton to describe a model or tell its health."
     )
     encode_timeout_seconds: PositiveFloat = Field(
-        30.0, description="Time for Triton to encode an image, its queue included."
+        120.0,
+        description="Time for Triton to encode an image, its queue included: four of ViT-H on a slow CPU. A caller "
+        "waits no longer than the call's own deadline, but the encode goes on and is remembered.",
     )
     decode_timeout_seconds: PositiveFloat = Field(
         10.0, description="Time for Triton to decode a prompt, its queue included."

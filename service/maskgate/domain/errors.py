@@ -100,7 +100,7 @@ class Unavailable(MaskgateError):
 
 
 class BackendUnavailable(Unavailable):
-    """The inference server cannot be reached, is starting or is shutting down."""
+    """The inference server cannot be reached, is starting or shutting down, or does not serve this model at present."""
 
     reason = "BACKEND_UNAVAILABLE"
 

@@ -1,0 +1,106 @@
+"""Our ViT image encoder against the reference's, in the widths of ViT-B, ViT-L and ViT-H, on the same random weights."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+import torch
+from torch import nn
+
+from maskforge.sam.config import SamConfig
+from maskforge.sam.image_encoder import PIXEL_MEAN, PIXEL_STD, VitConfig, VitImageEncoder
+from maskforge.sam.variants import VARIANTS
+from tests.golden.reference import _drawn, _modeling
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+TOLERANCE = 1e-4
+SIDES = {"whole windows": 448, "windows that stick out": 320}
+"""Of the frame: 28 tokens, two windows; 20 tokens, of which the second window has 6 and 8 of padding."""
+
+VALID = ((1.0, 1.0), (0.6, 1.0), (1.0, 0.37))
+"""Shares of the frame's height and width: square, landscape, portrait."""
+
+
+class Pair(NamedTuple):
+    """The reference's encoder, ours, and a batch of frames uint8 [B,3,S,S] with their valid sizes int32 [B,2]."""
+
+    reference: nn.Module
+    ours: VitImageEncoder
+    frames: Tensor
+    valid_hw: Tensor
+
+
+@pytest.fixture(params=VARIANTS)
+def vit(request: pytest.FixtureRequest) -> VitConfig:
+    """Give a published width with one windowed and one global block."""
+    return replace(VARIANTS[request.param], depth=2, global_blocks=(1,))
+
+
+@pytest.fixture(params=SIDES.values(), ids=SIDES)
+def pair(request: pytest.FixtureRequest, vit: VitConfig) -> Pair:
+    return _pair(vit, request.param)
+
+
+def test_embeddings_are_the_references(pair: Pair) -> None:
+    """Frames of different valid sizes in one batch give what the reference gives each of them alone."""
+    with torch.inference_mode():
+        actual = pair.ours(pair.frames, pair.valid_hw)
+        expected = [_reference(pair, frame, valid) for frame, valid in zip(pair.frames, pair.valid_hw, strict=True)]
+
+    assert (torch.cat(expected) - actual).abs().max() <= TOLERANCE
+    assert actual.std() > 0.5  # something to be compared
+
+
+def test_what_the_padding_holds_does_not_matter() -> None:
+    """A client may pad with anything: the frame is zeroed beyond its valid size."""
+    pair = _pair(replace(VARIANTS["vit_b"], depth=2, global_blocks=(1,)), 320)
+    height, width = pair.valid_hw[1]
+    other = pair.frames[1:2].clone()
+    other[..., height:, :], other[..., width:] = 7, 200
+    with torch.inference_mode():
+        first, second = (pair.ours(frame, pair.valid_hw[1:2]) for frame in (pair.frames[1:2], other))
+
+    assert torch.equal(first, second)
+
+
+def _pair(vit: VitConfig, side: int) -> Pair:
+    torch.manual_seed(11)
+    config = SamConfig(image_size=side)
+    reference = _drawn(_reference_encoder(vit, side).eval())
+    ours = VitImageEncoder(config, vit).eval()
+    ours.load_state_dict(reference.state_dict(), strict=True)
+    frames = torch.randint(0, 256, (len(VALID), 3, side, side), dtype=torch.uint8)
+    valid_hw = torch.tensor([[round(side * height), round(side * width)] for height, width in VALID], dtype=torch.int32)
+    return Pair(reference, ours, frames, valid_hw)
+
+
+def _reference_encoder(vit: VitConfig, side: int) -> nn.Module:
+    """Make the encoder as `build_sam.py` does, for frames of another size."""
+    encoder: nn.Module = _modeling().ImageEncoderViT(
+        img_size=side,
+        depth=vit.depth,
+        embed_dim=vit.width,
+        num_heads=vit.heads,
+        mlp_ratio=vit.mlp_ratio,
+        norm_layer=partial(nn.LayerNorm, eps=1e-6),
+        use_rel_pos=True,
+        global_attn_indexes=vit.global_blocks,
+        window_size=vit.window,
+    )
+    return encoder
+
+
+def _reference(pair: Pair, frame: Tensor, valid: Tensor) -> Tensor:
+    """Normalise and pad as `Sam.preprocess` does, then encode: float [1,C,E,E]."""
+    height, width = valid.tolist()
+    mean, deviation = (torch.tensor(values).view(3, 1, 1) for values in (PIXEL_MEAN, PIXEL_STD))
+    pixels = (frame[:, :height, :width] - mean) / deviation
+    side = frame.shape[-1]
+    padded = nn.functional.pad(pixels, (0, side - width, 0, side - height))
+    embedding: Tensor = pair.reference(padded[None])
+    return embedding
