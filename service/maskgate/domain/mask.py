@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 
 _Floats = npt.NDArray[np.float32]
 _Bools = npt.NDArray[np.bool_]
-_ROWS = 256  # of the image at a time, so that 12 megapixels of floats are never in memory at once
-_TILE = 8  # outputs that share a small dense matrix; larger ones OpenBLAS gives to several threads, which then wait for each
-# other where Triton keeps the cores busy (52 ms for a photo of 1024 x 768 instead of 3)
+_ROWS = 256
+"""Of the image at a time, so that 12 megapixels of floats are never in memory at once."""
+_TILE = 8
+"""Outputs that share a small dense matrix. OpenBLAS gives larger products to several threads, which wait for each other
+where Triton keeps the cores busy: 52 ms for a photo of 1024 x 768 instead of 3."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from maskgate.stack.config import StackConfig
 from maskgate.stack.errors import CannotStart
 from maskgate.stack.gateway import gateway_command
 from maskgate.stack.plan import create_endpoints
-from maskgate.stack.triton import TritonSettings, triton_command, triton_models
+from maskgate.stack.triton import TritonSettings, patience, triton_command, triton_models
 from maskgate.stack.valkey import valkey_command, valkey_component
 
 RUN = Path("/tmp/run")
@@ -71,6 +72,18 @@ def test_a_model_that_cannot_be_loaded(*, several: bool, ends: str) -> None:
     command = triton_command(Path("tritonserver"), replace(TRITON, serve_what_loads=several))
 
     assert f"--exit-on-error={ends}" in command
+
+
+def test_large_models_get_more_time_to_load(tmp_path: Path) -> None:
+    """How long Triton may take to be ready grows with the files of the models that it loads."""
+    settings = replace(TRITON, model_repository=tmp_path)
+    graph = tmp_path / "lite0_encoder" / "1" / "model.onnx"
+    before = patience(settings)
+    graph.parent.mkdir(parents=True)
+    graph.touch()
+    os.truncate(graph, 1_300_000_000)  # ViT-H's weights, as a hole
+
+    assert (300, 950) == (before, patience(settings))
 
 
 def test_triton_stays_on_the_loopback() -> None:
