@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -259,8 +260,45 @@ def test_a_compiled_model_is_kept(backend: ModuleType, tmp_path: Path) -> None:
     assert len(list(folder.iterdir())) == 2
 
 
+def test_weights_outside_a_graph_count(backend: ModuleType, tmp_path: Path) -> None:
+    """Two graphs that differ only in the weights beside them are two files: one never answers for the other."""
+    folder, config = tmp_path / "kept", {"max_batch_size": 0, "input": [{"name": "x", "dims": [4]}]}
+    answers = []
+    for factor in (2, 3):
+        model = tmp_path / str(factor)
+        model.mkdir()
+        write_scaling_model(model / "model.onnx", factor)
+        compiled = backend.compiled_models.CompiledModels(folder).compile(model / "model.onnx", config)
+        (scaled,) = compiled([np.ones(4, np.float32)]).values()
+        answers.append(scaled.tolist())
+
+    assert (tmp_path / "2" / "model.onnx").read_bytes() == (tmp_path / "3" / "model.onnx").read_bytes()
+    assert [[2] * 4, [3] * 4] == answers
+
+
+def write_scaling_model(path: Path, factor: float) -> None:
+    """Writes a graph that multiplies by a weight which lies outside of it."""
+    factors = onnx.numpy_helper.from_array(np.full(4, factor, np.float32), "factors")
+    shape = ("x", onnx.TensorProto.FLOAT, [4]), ("y", onnx.TensorProto.FLOAT, [4])
+    x, y = (onnx.helper.make_tensor_value_info(*value) for value in shape)
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Mul", ["x", "factors"], ["y"])], "g", [x], [y], [factors])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, path, save_as_external_data=True, location="model.onnx.data", size_threshold=0)
+
+
+def test_the_folder_of_compiled_models_is_bounded(backend: ModuleType, tmp_path: Path) -> None:
+    """What was used longest ago goes first, and the rest fits."""
+    for age, name in enumerate(("new", "old", "oldest")):
+        (tmp_path / name).write_bytes(b"1234")
+        os.utime(tmp_path / name, (1000 - age, 1000 - age))
+
+    backend.compiled_models.drop_oldest(tmp_path, most=9)
+
+    assert {"new", "old"} == {file.name for file in tmp_path.iterdir()}
+
+
 def test_a_folder_that_cannot_be_written_is_no_fault(backend: ModuleType, tmp_path: Path) -> None:
-    """The model is compiled all the same, and nothing is left half-written."""
+    """The model is compiled all the same."""
     arguments = write_model(tmp_path)
     occupied = tmp_path / "file"
     occupied.touch()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
+import itertools
 import json
 import math
 import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,9 @@ FOLDER_VARIABLE = "MASKGATE_COMPILED_MODELS"
 CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 LARGEST_KEPT = 64 << 20
-"""Bytes of a graph; larger ones are compiled as fast as they would be read back."""
+"""Bytes of a graph and its weights; larger ones are compiled as fast as they would be read back."""
+KEPT_IN_ALL = 512 << 20
+"""Bytes of the folder; what was not used for longest goes."""
 
 
 class CompiledModels:
@@ -43,14 +46,24 @@ class CompiledModels:
 
     def compile(self, onnx: Path, config: Mapping[str, Any]) -> openvino.CompiledModel:
         """Returns the graph, compiled in the shapes of one row of `config`."""
-        if self._folder is None or onnx.stat().st_size > LARGEST_KEPT:
+        files = files_of(onnx)
+        if self._folder is None or sum(file.stat().st_size for file in files) > LARGEST_KEPT:
             return self._compile(onnx, config)
-        kept = self._folder / f"{self._key(onnx, config)}.blob"
+        kept = self._folder / f"{self._key(files, config)}.blob"
+        return self._read(kept) or self._compile_and_keep(kept, onnx, config)
+
+    def _read(self, kept: Path) -> openvino.CompiledModel | None:
+        """Reads a file back, and marks it as used; None if it is not there, or damaged."""
         try:
-            return self._core.import_model(io.BytesIO(kept.read_bytes()), "CPU", properties())
-        except (OSError, RuntimeError):  # not there, or damaged
-            compiled = self._compile(onnx, config)
-        _keep(kept, compiled.export_model().getvalue())
+            compiled = self._core.import_model(io.BytesIO(kept.read_bytes()), "CPU", properties())
+            kept.touch()
+        except (OSError, RuntimeError):
+            return None
+        return compiled
+
+    def _compile_and_keep(self, kept: Path, onnx: Path, config: Mapping[str, Any]) -> openvino.CompiledModel:
+        compiled = self._compile(onnx, config)
+        keep(kept, compiled.export_model().getvalue())
         return compiled
 
     def _compile(self, onnx: Path, config: Mapping[str, Any]) -> openvino.CompiledModel:
@@ -59,24 +72,42 @@ class CompiledModels:
         graph.reshape(shapes(config))
         return self._core.compile_model(graph, "CPU", properties())
 
-    def _key(self, onnx: Path, config: Mapping[str, Any]) -> str:
+    def _key(self, files: Iterable[Path], config: Mapping[str, Any]) -> str:
         """Names all that a compiled graph depends on: graph, shapes, settings, OpenVINO and the CPU."""
         names = ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")
         device = [self._core.get_property("CPU", name) for name in names]
         wanted = {name: str(shape) for name, shape in shapes(config).items()}
         circumstances = json.dumps([wanted, properties(), openvino.__version__, device], sort_keys=True)
-        return hashlib.sha256(onnx.read_bytes() + circumstances.encode()).hexdigest()
+        return hashlib.sha256(b"".join(file.read_bytes() for file in files) + circumstances.encode()).hexdigest()
 
 
-def _keep(path: Path, blob: bytes) -> None:
-    """Writes a file at once; a disk that is full or read-only is no fault."""
+def files_of(onnx: Path) -> list[Path]:
+    """The file of a graph, and those of weights outside it, whose names begin with its name."""
+    graph = onnx.resolve()
+    return sorted(graph.parent.glob(f"{graph.name}*"))
+
+
+def keep(path: Path, blob: bytes) -> None:
+    """Writes a file at once, and drops what the folder has no room for; a disk that refuses is no fault."""
+    fresh = path.with_name(f"{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as fresh:
-            fresh.write(blob)
-        Path(fresh.name).replace(path)
+        fresh.write_bytes(blob)
+        fresh.replace(path)
+        drop_oldest(path.parent, KEPT_IN_ALL)
     except OSError as error:
         pb_utils.Logger.log_warn(f"the compiled model is not kept: {error}")
+        with contextlib.suppress(OSError):
+            fresh.unlink(missing_ok=True)
+
+
+def drop_oldest(folder: Path, most: int) -> None:
+    """Deletes the files that were used longest ago, until those that stay have at most so many bytes."""
+    newest_first = sorted(folder.iterdir(), key=lambda file: file.stat().st_mtime, reverse=True)
+    sizes = itertools.accumulate(file.stat().st_size for file in newest_first)
+    for file, size in zip(newest_first, sizes, strict=True):
+        if size > most:
+            file.unlink(missing_ok=True)
 
 
 def shapes(config: Mapping[str, Any]) -> dict[str, openvino.PartialShape]:

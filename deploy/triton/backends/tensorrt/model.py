@@ -118,6 +118,14 @@ class OnnxNetwork:
         outputs = {name: request.get_tensor(self._outputs[name]).data for name in wanted}
         return {name: array.astype(self._dtypes[name], copy=False) for name, array in outputs.items()}
 
+    def warm_up(self) -> None:
+        """Computes zeros: the first inference of a graph also makes its kernels."""
+        shapes = {
+            name: [axis.get_length() if axis.is_static else 1 for axis in port.partial_shape]
+            for name, port in self._inputs.items()
+        }
+        self.infer({name: np.zeros(shape, np.float32) for name, shape in shapes.items()}, wanted=())
+
     def _typed(self, name: str, array: Array) -> Array:
         return array.astype(self._inputs[name].element_type.to_dtype(), copy=False)
 
@@ -159,7 +167,10 @@ def load_network(onnx: Path, config: Mapping[str, Any]) -> Network:
     if slots is None:
         return OnnxNetwork(onnx, config)
     widths = {*(narrow for narrow in NARROW_SLOTS if narrow < slots), slots}
-    return SlotBuckets({width: OnnxNetwork(onnx, with_slots(config, width)) for width in widths})
+    networks = {width: OnnxNetwork(onnx, with_slots(config, width)) for width in widths}
+    for network in networks.values():
+        network.warm_up()  # Triton's warm-up is all zeros: no slot is empty, so it meets the widest only
+    return SlotBuckets(networks)
 
 
 def with_slots(config: Mapping[str, Any], slots: int) -> dict[str, Any]:
