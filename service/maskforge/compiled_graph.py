@@ -1,6 +1,12 @@
-"""An exported graph on the CPU, run as `deploy/triton/backends/tensorrt/model.py` runs it: by OpenVINO."""
+"""An exported graph on the CPU, run by OpenVINO.
+
+In the graph's own types, as `deploy/triton/backends/tensorrt` runs it when it serves. Unlike there, free axes stay free
+in the compiled graph, batches are computed whole, and prompts are not sorted into graphs of fewer slots: so this says
+what a graph computes, and not how fast it is served.
+"""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +31,7 @@ class CompiledGraph:
         properties: dict[str, Any] = {"INFERENCE_PRECISION_HINT": AS_THE_GRAPH_SAYS, "PERFORMANCE_HINT": "LATENCY"}
         if threads:
             properties["INFERENCE_NUM_THREADS"] = threads
-        self._compiled = openvino.Core().compile_model(path, "CPU", properties)
+        self._compiled = _only_core().compile_model(path, "CPU", properties)
 
     def __call__(self, inputs: Arrays) -> dict[str, npt.NDArray[Any]]:
         """Return every output by name; shapes and dtypes are in `model_repository/README.md`."""
@@ -35,3 +41,9 @@ class CompiledGraph:
     def input_shape(self, name: str) -> Sequence[int]:
         """Return an input's shape; an axis that is free is -1."""
         return [axis.get_length() if axis.is_static else -1 for axis in self._compiled.input(name).partial_shape]
+
+
+@cache
+def _only_core() -> openvino.Core:
+    """One OpenVINO for a process: each sets a signal stack of its own, and takes away that of another when it goes."""
+    return openvino.Core()

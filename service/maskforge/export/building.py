@@ -123,13 +123,13 @@ class _Parts:
         write_golden(folder, reference.golden)
         if self._order.kept:
             shutil.copyfile(self._order.weights[0], folder / self._order.kept)
-        return require_parity(measure_encoder(graph, reference), self._order.precision)
+        return require_parity(measure_encoder(graph, reference), reference.encoder_peak, self._order.precision)
 
     def _fill_decoder(self, folder: Path, triton: TritonModel, reference: Reference) -> Mapping[str, float]:
         self._progress("export the decoder")
         graph = _write(folder, triton, export_decoder(self._model))
         self._progress("compare the decoder with the fp32 model")
-        return require_parity(measure_decoder(graph, reference), self._order.precision)
+        return require_parity(measure_decoder(graph, reference), reference.decoder_peak, self._order.precision)
 
     def _fill_multi(self, folder: Path, triton: TritonModel, reference: Reference) -> Mapping[str, float]:
         """Link to the decoder's graph, relatively, so that it is stored once and may be moved."""

@@ -128,10 +128,10 @@ def export_decoder(model: Sam) -> onnx_ir.Model:
     return _export(DecoderGraph(model), decoder_spec(model.config))
 
 
-def save_graph(graph: onnx_ir.Model, path: Path) -> None:
-    """Write a graph to `path`, its weights to `<path>.data` if they are too many for one protobuf message."""
+def save_graph(graph: onnx_ir.Model, path: Path, limit: int = LARGEST_MESSAGE) -> None:
+    """Write a graph to `path`; weights of more than `limit` bytes, too many for one message, go to `<path>.data`."""
     weights = sum(tensor.const_value.nbytes for tensor in graph.graph.initializers.values() if tensor.const_value)
-    onnx_ir.save(graph, path, external_data=f"{path.name}.data" if weights > LARGEST_MESSAGE else None)
+    onnx_ir.save(graph, path, external_data=f"{path.name}.data" if weights > limit else None)
 
 
 def _export(graph: nn.Module, spec: GraphSpec) -> onnx_ir.Model:

@@ -1,5 +1,12 @@
-"""What a graph computes, against the fp32 model that it was made from."""
+"""What a graph computes, against the fp32 model that it was made from.
 
+One thing a comparison cannot show: on a CPU without fp16, OpenVINO computes an fp16 graph in fp32, and what is beyond
+fp16's range passes. So the fp32 model's own values are looked at, and must leave room.
+"""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -7,6 +14,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor, nn
 
 from maskforge.compiled_graph import CompiledGraph
 from maskforge.engines.golden import Golden, decoder_multi_inputs, encoder_inputs, mask_iou
@@ -18,6 +26,9 @@ from maskforge.sam.precision import Precision
 LEAST_COSINE: Final = {Precision.FP32: 0.99999, Precision.BF16: 0.999, Precision.FP16: 0.999}
 LARGEST_LOGIT_ERROR: Final = {Precision.FP32: 0.001, Precision.BF16: 0.05, Precision.FP16: 0.02}
 """Relative: root mean square of the difference, by that of the logits."""
+
+LARGEST_VALUE: Final = {Precision.FP32: math.inf, Precision.BF16: math.inf, Precision.FP16: 30_000.0}
+"""fp16 ends at 65504; half of it is for what lies between modules: sums before a norm, scores of an attention."""
 
 Floats = npt.NDArray[np.float32]
 
@@ -54,23 +65,73 @@ class DecoderParity:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reference:
-    """The fp32 model's answers to the test card: logits float32 [N,T,M,M], predicted IoU float32 [N,T]."""
+    """The fp32 model's answers to the test card.
+
+    Attributes:
+        golden: What is kept of them.
+        logits: float32 [N,T,M,M].
+        iou: float32 [N,T], predicted.
+        encoder_peak: Largest absolute value that a module put out to be computed with in low precision; NaN, which
+            fits nowhere, if the embeddings were made before.
+        decoder_peak: The same, of decoding.
+    """
 
     golden: Golden
     logits: Floats
     iou: Floats
+    encoder_peak: float
+    decoder_peak: float
 
 
 @torch.inference_mode()
 def answer_test_card(model: Sam, card: TestCard, embeddings: npt.NDArray[np.float16] | None) -> Reference:
     """Let the fp32 model answer; embeddings that it gave before, float16 [1,C,E,E], save it the encoding."""
+    encoding, decoding = Peak(math.nan), Peak()
     if embeddings is None:
-        encoded = model.encode(torch.from_numpy(card.image), torch.from_numpy(card.valid_hw))
+        encoding = Peak()
+        with encoding.of(model):
+            encoded = model.encode(torch.from_numpy(card.image), torch.from_numpy(card.valid_hw))
         embeddings = encoded.to(torch.float16).numpy()
     prompts = Prompts(*(torch.from_numpy(array).unsqueeze(0) for array in card[2:]))
-    logits, iou = (tensor[0].numpy() for tensor in model.decode(torch.from_numpy(embeddings), prompts))
+    with decoding.of(model):
+        logits, iou = (tensor[0].numpy() for tensor in model.decode(torch.from_numpy(embeddings), prompts))
     golden = Golden(**{**card._asdict(), "image_embeddings": embeddings, "masks": logits > 0})
-    return Reference(golden, logits, iou)
+    return Reference(golden, logits, iou, encoding.value, decoding.value)
+
+
+class Peak:
+    """The largest absolute value that the modules of a model put out, as far as low precision will have to hold it.
+
+    What is inside a module that is marked `full_precision` is left out; what such a module puts out is not, for the
+    modules after it cast that down.
+    """
+
+    def __init__(self, value: float = 0.0) -> None:
+        """Start from a value."""
+        self.value = value
+
+    @contextmanager
+    def of(self, model: nn.Module) -> Iterator[None]:
+        """Watch a model for a while."""
+        handles = [module.register_forward_hook(self._see) for module in _lowered(model)]
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def _see(self, _module: nn.Module, _inputs: object, output: Tensor | tuple[Tensor, ...] | list[Tensor]) -> None:
+        for tensor in [output] if isinstance(output, Tensor) else output:
+            peak = torch.linalg.vector_norm(tensor, ord=math.inf).item()
+            self.value = float(np.maximum(self.value, peak))  # NaN stays NaN, other than with max()
+
+
+def _lowered(module: nn.Module) -> Iterator[nn.Module]:
+    """Find the modules that are in no `full_precision` one."""
+    yield module
+    if not getattr(module, "full_precision", False):
+        for child in module.children():
+            yield from _lowered(child)
 
 
 def measure_encoder(graph: Path, reference: Reference) -> EncoderParity:
@@ -103,8 +164,8 @@ def compare_masks(reference: Reference, logits: npt.NDArray[np.float16], iou: Fl
     )
 
 
-def require_parity(figures: EncoderParity | DecoderParity, precision: Precision) -> dict[str, float]:
-    """Return the figures, if they are within the bounds of the precision.
+def require_parity(figures: EncoderParity | DecoderParity, peak: float, precision: Precision) -> dict[str, float]:
+    """Return the figures of a graph and the reference's peak, if they are within the bounds of the precision.
 
     Raises:
         ParityFailed: They are not.
@@ -115,4 +176,9 @@ def require_parity(figures: EncoderParity | DecoderParity, precision: Precision)
         good = figures.logit_relative_error <= LARGEST_LOGIT_ERROR[precision]
     if not good:
         raise ParityFailed(f"the {precision} graph is too far from the fp32 model, and is not published: {figures}")
-    return asdict(figures)
+    if not peak <= LARGEST_VALUE[precision]:  # NaN is no less
+        raise ParityFailed(
+            f"the fp32 model computes values up to {peak:.0f}, and {precision} may overflow above "
+            f"{LARGEST_VALUE[precision]:.0f}: the graph is not published. bf16 has the range of fp32"
+        )
+    return {**asdict(figures), "peak": peak}

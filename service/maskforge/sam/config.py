@@ -5,17 +5,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class SamConfig:
-    """Every size of a model; the defaults are SAM's own (`build_sam.py`).
+    """Every size of a model; the defaults are SAM's own (`build_sam.py`; SAM paper, appendix A, where cited).
 
     Attributes:
-        image_size: S, the side of the square frame that the image encoder sees.
-        stride: Pixels of the S frame to one cell of the embedding.
-        embed_dim: Channels of the embedding and of every token.
+        image_size: S, the side of the square frame that the image encoder sees; 1024 in "Image encoder".
+        stride: Pixels of the S frame to one cell of the embedding; "16x downscaled" in "Image encoder", a ViT's patch.
+        embed_dim: Channels of the embedding and of every token; 256 in "Image encoder".
         mask_in_chans: Hidden channels of the mask input's embedding.
         transformer_depth: Two-way attention blocks.
         transformer_heads: Attention heads.
         transformer_mlp_dim: Hidden width of the blocks' MLPs.
-        multimask_outputs: Masks offered for an ambiguous prompt.
+        multimask_outputs: Masks offered for an ambiguous prompt; three in "Making the model ambiguity-aware": whole,
+            part and subpart (section 3, "Resolving ambiguity").
         iou_head_depth: Layers of the predicted-IoU head.
         iou_head_hidden_dim: Hidden width of the predicted-IoU head.
         prompt_map_channels: Hidden channels of the dense prompt rendering; 0 is plain SAM.
@@ -45,5 +46,9 @@ class SamConfig:
 
     @property
     def mask_tokens(self) -> int:
-        """T, the masks computed for a prompt: the single mask first, then the multimask ones."""
+        """T, the masks computed for a prompt: the single mask first, then the multimask ones.
+
+        The single mask, for prompts that leave no doubt, is the paper's "fourth output token" ("Making the model
+        ambiguity-aware"), and the first in the reference (`num_mask_tokens` in `modeling/mask_decoder.py`).
+        """
         return self.multimask_outputs + 1

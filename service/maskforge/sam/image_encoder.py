@@ -1,4 +1,7 @@
-"""SAM's image encoder: a ViT with windowed and global attention (SAM paper, appendix A; `modeling/image_encoder.py`).
+"""SAM's image encoder: a ViT with windowed and global attention (`modeling/image_encoder.py`).
+
+Its shape is in the SAM paper, appendix A, "Image encoder": a ViT of 16x16 patches on 1024x1024 pixels, so an embedding
+of 64x64; then a 1x1 convolution to 256 channels and a 3x3 one that keeps them, each followed by a layer norm.
 
 Written for export: every shape but the batch's is a constant, and the table of relative positions is gathered by
 constant indices. Tokens stay [B,E*E,C], never [B,E,E,C], which OpenVINO takes for an image and reorders at each block
@@ -45,7 +48,11 @@ class VitConfig:
 
 
 class VitImageEncoder(nn.Module):
-    """Normalises, zeroes the padding, embeds 16x16 patches, runs the blocks and the neck."""
+    """Normalises, zeroes the padding, embeds the patches, runs the blocks and the neck.
+
+    Patches are `config.stride` pixels wide, SAM's 16, and the neck ends in `config.embed_dim` channels, SAM's 256
+    (appendix A; `vit_patch_size` and `prompt_embed_dim` in `build_sam.py`).
+    """
 
     def __init__(self, config: SamConfig, vit: VitConfig) -> None:
         """Build an encoder whose tokens are `config.stride` pixels apart."""

@@ -17,6 +17,7 @@ BOX_TOP_LEFT: Final = 2.0
 BOX_BOTTOM_RIGHT: Final = 3.0
 EMBEDDED_LABELS: Final = (PAD_POINT, BACKGROUND, FOREGROUND, BOX_TOP_LEFT, BOX_BOTTOM_RIGHT)
 PIXEL_CENTRE: Final = 0.5
+HAS_MASK: Final = 0.5
 
 
 class PositionEmbeddingRandom(nn.Module):
@@ -96,15 +97,15 @@ class PromptEncoder(nn.Module):
         """Embed mask inputs; `has_mask` of 0 gives the learned "no mask" instead.
 
         Args:
-            masks: float [N,M,M], low-res logits.
+            masks: float [N,M,M], low-res logits; anything, NaN too, where there is none.
             has_mask: float [N], 0 or 1.
 
         Returns:
             Tokens float [N,E*E,C], row-major.
         """
         embedded = self.mask_downscaling(masks.unsqueeze(1))
-        given = has_mask.reshape(-1, 1, 1).to(embedded.dtype)
-        return given * embedded + (1 - given) * self.no_mask_embed.weight
+        given = has_mask.reshape(-1, 1, 1) > HAS_MASK
+        return torch.where(given, embedded, self.no_mask_embed.weight)  # a product with 0 would let NaN through
 
     def _label_embeddings(self) -> Tensor:
         points = [label.get_parameter("weight") for label in self.point_embeddings]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import io
 import itertools
@@ -27,6 +28,12 @@ KEPT_IN_ALL = 512 << 20
 """Bytes of the folder; what was not used for longest goes."""
 
 
+@functools.cache
+def only_core() -> openvino.Core:
+    """One OpenVINO for a process: each sets a signal stack of its own, and takes away that of another when it goes."""
+    return openvino.Core()
+
+
 class CompiledModels:
     """Compiled graphs, kept in a folder, so that a restart does not compile again.
 
@@ -36,7 +43,7 @@ class CompiledModels:
     def __init__(self, folder: Path | None) -> None:
         """Without a folder nothing is kept."""
         self._folder = folder
-        self._core = openvino.Core()
+        self._core = only_core()
 
     @classmethod
     def from_environment(cls) -> CompiledModels:
@@ -67,7 +74,10 @@ class CompiledModels:
         return compiled
 
     def _compile(self, onnx: Path, config: Mapping[str, Any]) -> openvino.CompiledModel:
-        graph = self._core.read_model(onnx)
+        try:
+            graph = self._core.read_model(onnx)
+        except RuntimeError as error:
+            raise pb_utils.TritonModelException(f"{onnx} is not a graph that OpenVINO can read: {error}") from error
         tensors_of(graph.inputs, config["input"], of=onnx)
         graph.reshape(shapes(config))
         return self._core.compile_model(graph, "CPU", properties())
