@@ -1,0 +1,1 @@
+"""`make parity`: what each engine computes, against the reference implementation; written to docs/parity.md."""
