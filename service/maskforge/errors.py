@@ -6,6 +6,8 @@ ForgeError
 ├── DownloadFailed
 │   └── WrongDigest
 ├── NotEnoughSpace
+├── CannotWrite
+├── BuildInProgress
 ├── RefusedGraph
 ├── IncompleteModel
 ├── ToolFailed
@@ -62,6 +64,14 @@ class NotEnoughSpace(ForgeError):
     """Disk or memory cannot hold what is about to be made."""
 
 
+class CannotWrite(ForgeError):
+    """A file or folder cannot be written: it is read-only, somebody else's, or its place is taken."""
+
+
+class BuildInProgress(ForgeError):
+    """Another process builds the same model in the same repository."""
+
+
 class RefusedGraph(ForgeError):
     """TensorRT's parser or builder does not accept a graph.
 
@@ -76,7 +86,7 @@ class RefusedGraph(ForgeError):
 
 
 class IncompleteModel(ForgeError):
-    """A model's folders lack what its plans are built from; `maskforge build` writes it."""
+    """A model's folders lack what plans are built from, or graphs to evaluate; `maskforge build` writes it."""
 
 
 class ToolFailed(ForgeError):

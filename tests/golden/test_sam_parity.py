@@ -81,8 +81,20 @@ def test_a_second_pad_point_is_not_neutral(case: Case) -> None:
     assert _difference(case.logits[:1], logits) > 100 * TOLERANCE
 
 
+@pytest.mark.parametrize("anything", [0.0, 1e38, torch.nan])
+def test_what_an_unused_mask_input_holds_does_not_matter(case: Case, anything: float) -> None:
+    """Where a prompt has no mask input, its tensor may hold any number, and none."""
+    with torch.inference_mode():
+        logits, iou = case.model.decode(case.embeddings[:1], _first_image(_with_unused_masks(case.prompts, anything)))
+    assert _difference(case.logits[:1], logits) <= TOLERANCE
+    assert _difference(case.iou[:1], iou) <= TOLERANCE
+
+
 def test_onnx_agrees_with_the_reference(case: Case) -> None:
-    """The exported graph gives the reference's logits, for any number of images and prompts."""
+    """The exported graph gives the reference's logits, for any number of images and prompts.
+
+    Unused mask inputs are NaN.
+    """
     session = _session(_with_fp32_masks(onnx_ir.to_proto(export_decoder(case.model))))
     for images, prompts in ((2, 4), (1, 1)):
         feed = _feed(case, images, prompts)
@@ -131,6 +143,11 @@ def _first_image(prompts: Prompts) -> Prompts:
     return Prompts(*(tensor[:1] for tensor in prompts))
 
 
+def _with_unused_masks(prompts: Prompts, value: float) -> Prompts:
+    unused = (prompts.has_mask_input == 0)[..., None, None]
+    return prompts._replace(mask_input=prompts.mask_input.masked_fill(unused, value))
+
+
 def _with_slots(prompts: Prompts, label: float, count: int) -> Prompts:
     coords, labels = prompts.point_coords, prompts.point_labels
     rows = labels.shape[:2]
@@ -153,7 +170,9 @@ def _session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
 
 
 def _feed(case: Case, images: int, prompts: int) -> dict[str, np.ndarray]:
-    coords, labels, masks, has_mask = (tensor[:images, :prompts] for tensor in case.prompts)
+    coords, labels, masks, has_mask = (
+        tensor[:images, :prompts] for tensor in _with_unused_masks(case.prompts, torch.nan)
+    )
     select = torch.tensor([[1.0, 0.0, 1.0, 0.0], [0.0, 1.0, 0.0, 1.0]])[:images, :prompts]
     return {
         "image_embeddings": case.embeddings[:images].half().numpy(),

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from maskforge.errors import InvalidCheckpoint, MismatchedCheckpoint
+from maskforge.sam.config import SamConfig
 from maskforge.sam.image_encoder import VitConfig
 
 if TYPE_CHECKING:
@@ -26,10 +27,11 @@ def infer_vit(tensors: Mapping[str, Tensor]) -> VitConfig:
     the image's in a global block and the window's in the others (`modeling/image_encoder.py`, Attention).
 
     Raises:
-        MismatchedCheckpoint: A tensor that tells a size is missing.
+        MismatchedCheckpoint: A tensor that tells a size is missing, or the image is of another size than SAM's.
         InvalidCheckpoint: The shapes make no sense together.
     """
-    _, side, _, width = _shape(tensors, _POSITIONS, 4)
+    _, rows, columns, width = _shape(tensors, _POSITIONS, 4)
+    side = _require_image_size(rows, columns)
     depth = 1 + max((int(block[1]) for block in map(_BLOCK.match, tensors) if block), default=0)
     positions = [_shape(tensors, f"image_encoder.blocks.{index}.attn.rel_pos_h", 2) for index in range(depth)]
     sides = [(rows + 1) // 2 for rows, _ in positions]
@@ -51,6 +53,16 @@ def _shape(tensors: Mapping[str, Tensor], name: str, dimensions: int) -> tuple[i
     if len(shape) != dimensions or 0 in shape:
         raise InvalidCheckpoint(f"{_NO_VIT}: {name} has the shape {shape}")
     return shape
+
+
+def _require_image_size(rows: int, columns: int) -> int:
+    """Return the side of the embedding; positions are learned for one image size, and a fine-tune may have another."""
+    sam = SamConfig()
+    if (rows, columns) != (sam.embedding_size, sam.embedding_size):
+        trained, built = f"{sam.stride * columns} x {sam.stride * rows}", f"{sam.image_size} x {sam.image_size}"
+        told = f"the checkpoint was trained on images of {trained} pixels, but SAM is built for {built}"
+        raise MismatchedCheckpoint(told, differing=(_POSITIONS,))
+    return rows
 
 
 def _heads(width: int, head_width: int) -> int:

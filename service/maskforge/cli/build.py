@@ -1,13 +1,15 @@
 """`maskforge build`."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
+from torch import Tensor
 
 from maskforge.checkpoints.loading import build_from
 from maskforge.checkpoints.official_files import OFFICIAL_FILES
 from maskforge.checkpoints.reading import read_checkpoint
-from maskforge.cli.options import REPOSITORY
+from maskforge.cli.options import MODEL_NAME, REPOSITORY
 from maskforge.cli.progress import step_progress
 from maskforge.errors import MismatchedCheckpoint
 from maskforge.export.building import STEPS, Order, build_model
@@ -21,7 +23,7 @@ DOWNLOADS = Path("checkpoints")
 
 
 @click.command()
-@click.argument("model")
+@click.argument("model", type=MODEL_NAME)
 @click.option(
     "--checkpoint",
     type=click.Path(exists=True, path_type=Path),
@@ -57,6 +59,8 @@ def build(model: str, checkpoint: Path | None, precision: str, output: Path) -> 
 
 def _default_checkpoint(model: str) -> Path:
     if model == LITE0:
+        if not LITE0_WEIGHTS.exists():
+            raise click.UsageError(f"there is no {LITE0_WEIGHTS} here: name the weights of {LITE0} with --checkpoint")
         return LITE0_WEIGHTS
     official = OFFICIAL_FILES.get(model)
     if official and (path := DOWNLOADS / official.name).exists():
@@ -66,7 +70,9 @@ def _default_checkpoint(model: str) -> Path:
 
 
 def _order_of_lite0(name: str, weights: Path, precision: Precision, repository: Path) -> Order:
-    return Order(name, lambda: load_lite0(weights), (weights,), precision, repository, kept=WEIGHTS_FILE)
+    model = load_lite0(weights)
+    parameters = _count(model.state_dict())
+    return Order(name, lambda: model, (weights,), precision, repository, WEIGHTS_FILE, parameters)
 
 
 def _order_of_sam(name: str, path: Path, precision: Precision, repository: Path) -> Order:
@@ -74,4 +80,9 @@ def _order_of_sam(name: str, path: Path, precision: Precision, repository: Path)
     if name in VARIANTS and name != checkpoint.variant:
         found = checkpoint.variant or f"a model of {checkpoint.vit.depth} blocks of width {checkpoint.vit.width}"
         raise MismatchedCheckpoint(f"{path} holds {found}, not {name}; a name of your own may stand for any model")
-    return Order(name, lambda: build_from(checkpoint), checkpoint.files, precision, repository)
+    parameters = _count(checkpoint.tensors)
+    return Order(name, lambda: build_from(checkpoint), checkpoint.files, precision, repository, parameters=parameters)
+
+
+def _count(tensors: Mapping[str, Tensor]) -> int:
+    return sum(tensor.numel() for tensor in tensors.values())

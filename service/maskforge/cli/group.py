@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from errno import EPIPE
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,9 @@ from maskforge.errors import ForgeError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+OWN_PACKAGE = "maskforge"
 
 
 class ForgeGroup(click.Group):
@@ -35,21 +39,36 @@ class ForgeGroup(click.Group):
         try:
             command: click.Command = getattr(import_module(module), cmd_name)
         except ModuleNotFoundError as error:
-            return _not_installed(cmd_name, str(error.name))
+            if error.name is None or error.name.partition(".")[0] == OWN_PACKAGE:
+                raise
+            return _not_installed(cmd_name, error.name)
         return command
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the command that was asked for; a `ForgeError` is one line and status 1, not a traceback."""
+        """Run the command that was asked for; what it cannot help is one line and status 1, not a traceback."""
         try:
             return super().invoke(ctx)
         except ForgeError as error:
             raise click.ClickException(str(error)) from error
+        except OSError as error:
+            if error.errno == EPIPE:  # click's own: nobody reads what is printed
+                raise
+            place = f"{error.filename}: " if error.filename else ""
+            raise click.ClickException(f"{place}{error.strerror or error}") from error
 
 
 def _not_installed(name: str, package: str) -> click.Command:
-    """Make a command that says what it lacks, so that the help of the others can still be read."""
+    """Make a command that says what it lacks, whatever it is given; the help of the others can still be read."""
 
-    def refuse() -> None:
+    def refuse(args: tuple[str, ...]) -> None:
+        del args
         raise click.ClickException(f"{name} needs {package}: pip install 'maskgate[forge]'")
 
-    return click.Command(name, callback=refuse, help=f"Not installed here: needs {package}.", add_help_option=False)
+    return click.Command(
+        name,
+        callback=refuse,
+        params=[click.Argument(["args"], nargs=-1, type=click.UNPROCESSED)],
+        context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+        help=f"Not installed here: needs {package}.",
+        add_help_option=False,
+    )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from maskforge.cli.options import EXISTING_FILE, EXISTING_FOLDER
+from maskforge.cli.options import EXISTING_FILE, EXISTING_FOLDER, MODEL_NAME
 from maskforge.engines.devices import visible_gpu
 from maskforge.engines.folders import Site
 from maskforge.engines.plans import BuildPlans, verify_plans
@@ -14,7 +14,7 @@ SECONDS_A_MINUTE = 60
 
 
 @click.command()
-@click.argument("model")
+@click.argument("model", type=MODEL_NAME)
 @click.option(
     "--repository",
     type=EXISTING_FOLDER,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import ExitStack, contextmanager
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, TextIO
 
 import click
@@ -30,14 +31,21 @@ def byte_progress(label: str, stream: TextIO | None = None) -> Iterator[Progress
 
 @contextmanager
 def step_progress(label: str, steps: int, stream: TextIO | None = None) -> Iterator[Callable[[str], None]]:
-    """Give a function that is told of each step as it begins: a bar on a terminal, else a line with the time."""
+    """Give a function that is told of each step as it begins: a bar on a terminal, else a line with the time.
+
+    The bar shows the steps that are done, all of them at the end: an interrupted build that is gone on with has fewer.
+    """
     out = stream or sys.stderr
     start = time.monotonic()
     if not out.isatty():
         yield lambda step: click.echo(f"{label} [{time.monotonic() - start:4.0f} s] {step}", file=out)
         return
-    with click.progressbar(length=steps, label=label, file=out, item_show_func=lambda step: step) as bar:
-        yield lambda step: bar.update(1, step)
+    with click.progressbar(
+        length=steps, label=label, file=out, item_show_func=lambda step: step, update_min_steps=0
+    ) as bar:
+        done = chain((0,), repeat(1))  # with the first step nothing is done, with each other the one before it
+        yield lambda step: bar.update(next(done), step)
+        bar.update(steps - bar.pos)
 
 
 class _Bar:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from maskforge.annotations import RgbImage
 from maskforge.compiled_graph import CompiledGraph
+from maskforge.errors import IncompleteModel
 from maskforge.sam.model import Prompts, Sam
 
 Floats = npt.NDArray[np.float32]
@@ -61,10 +62,13 @@ class GraphPredictor:
     """Runs the graphs of a model repository, in the precision that they are served in."""
 
     def __init__(self, repository: Path, name: str, threads: int) -> None:
-        """Load `<name>_encoder` and `<name>_decoder`."""
+        """Load `<name>_encoder` and `<name>_decoder`.
+
+        Raises:
+            IncompleteModel: The repository does not hold them.
+        """
         self._encoder, self._decoder = (
-            CompiledGraph(repository / f"{name}_{part}" / "1" / "model.onnx", threads)
-            for part in ("encoder", "decoder")
+            CompiledGraph(_graph(repository / f"{name}_{part}"), threads) for part in ("encoder", "decoder")
         )
         self.image_size = self._encoder.input_shape("image")[-1]
         self._mask_size = self._decoder.input_shape("mask_input")[-1]
@@ -89,3 +93,10 @@ class GraphPredictor:
         answer = self._decoder(inputs)
         masks, iou = answer["low_res_masks"][0], answer["iou_predictions"][0]
         return torch.from_numpy(masks).float(), torch.from_numpy(iou)
+
+
+def _graph(folder: Path) -> Path:
+    graph = folder / "1" / "model.onnx"
+    if not graph.exists():
+        raise IncompleteModel(f"{graph} does not exist: build the model with `maskforge build` first")
+    return graph

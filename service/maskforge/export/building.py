@@ -1,14 +1,14 @@
-"""Builds a model's three folders of a Triton model repository, all or nothing.
+"""Builds a model's three folders of a Triton model repository.
 
 The folders grow in `.<name>.building` beside their places. A build that is interrupted leaves the parts that were
 complete there, and the next one goes on from them; only when all three are complete and within the bounds of parity
-do they replace what is served.
+do they replace what is served (`export/site.py`).
 """
 
+import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -22,6 +22,7 @@ from maskforge.engines.profiles import write_profile
 from maskforge.export.graphs import OPSET, export_decoder, export_encoder, save_graph
 from maskforge.export.parity import Reference, answer_test_card, measure_decoder, measure_encoder, require_parity
 from maskforge.export.room import require_disk, require_memory
+from maskforge.export.site import building_site, publish
 from maskforge.export.test_card import draw_test_card
 from maskforge.export.triton_config import TritonModel, render, triton_models
 from maskforge.preprocessing import PREPROCESSING_VERSION
@@ -30,7 +31,7 @@ from maskforge.sam.model import Sam
 from maskforge.sam.precision import Precision, lower
 
 SPEC_FILE: Final = "maskgate.json"
-VERSIONED: Final = ("torch", "onnx-ir", "onnxscript", "openvino")
+VERSIONED: Final = ("maskgate", "torch", "onnx-ir", "onnxscript", "openvino")
 
 Progress = Callable[[str], None]
 """Is told what is done next."""
@@ -50,6 +51,8 @@ class Order:
         precision: What most of the graphs is computed in.
         repository: The Triton model repository.
         kept: A copy of these weights goes into the encoder's folder, under that name.
+        parameters: How many numbers the weights are, to tell how much room the build takes; with 0 it is refused only
+            where there is no room for any model.
     """
 
     name: str
@@ -58,6 +61,7 @@ class Order:
     precision: Precision
     repository: Path
     kept: str | None = None
+    parameters: int = 0
 
 
 def model_parameters(digest: str, precision: Precision) -> dict[str, str]:
@@ -69,49 +73,51 @@ def build_model(order: Order, progress: Progress) -> list[Path]:
     """Build a model's folders and put them in the place of their predecessors.
 
     Returns:
-        The folders.
+        The folders, in the order in which they were published.
 
     Raises:
+        BuildInProgress: Another build of the model is at work.
+        CannotWrite: The repository cannot be written.
         InvalidCheckpoint: The weights cannot be read.
-        NotEnoughSpace: Disk or memory will not do.
+        NotEnoughSpace: Disk or memory will not do, or did not.
         ParityFailed: A graph does not compute what the model computes.
     """
-    require_disk(order.repository, order.weights, order.precision)
-    require_memory(order.weights)
+    require_disk(order.repository, order.parameters, order.precision)
+    require_memory(order.parameters)
     progress("digest of the weights")
     parameters = model_parameters(weights_digest(*order.weights), order.precision)
     progress("load the weights")
     model = order.load().eval()
-    with _building(order.repository / f".{order.name}.building") as site:
-        folders = _Parts(order, model, parameters, site, progress).build()
-        return [_publish(folder, order.repository) for folder in folders]
+    with building_site(order.name, order.repository) as site:
+        encoder, *decoders = _Parts(order, model, parameters, site, progress).build()
+        return publish((*decoders, encoder), order.repository)
 
 
 class _Parts:
-    """The parts of one build; each is skipped if an interrupted build has left it, of the same weights and versions."""
+    """The parts of one build; each is skipped if an interrupted build has left it, of the same weights and code."""
 
     def __init__(self, order: Order, model: Sam, parameters: Mapping[str, str], site: Path, progress: Progress) -> None:
         self._order = order
         self._model = model
         self._site = site
         self._progress = progress
-        self._identity = {"model": order.name, **parameters, "versions": _versions()}
+        self._made_of = {"model": order.name, **parameters, "versions": _versions()}
         self._triton = triton_models(order.name, model.config, parameters)
 
     def build(self) -> list[Path]:
-        reference = self._reference(self._site / self._triton[0].name)
+        reference = self._reference(self._triton[0])
         self._progress(f"cast to {self._order.precision}")
         lower(self._model, self._order.precision)
         for triton, fill in zip(self._triton, (self._fill_encoder, self._fill_decoder, self._fill_multi), strict=True):
             folder = self._site / triton.name
-            if not self._is_built(folder):
+            if not self._is_built(triton):
                 _empty(folder)
-                self._write_spec(folder, fill(folder, triton, reference))
+                self._write_spec(triton, fill(folder, triton, reference))
         return [self._site / triton.name for triton in self._triton]
 
-    def _reference(self, encoder: Path) -> Reference:
+    def _reference(self, encoder: TritonModel) -> Reference:
         """Let the fp32 model answer the test card; its encoding, of minutes for a ViT-H, is done once."""
-        known = read_golden(encoder) if self._is_built(encoder) else None
+        known = read_golden(self._site / encoder.name) if self._is_built(encoder) else None
         self._progress("answers of the fp32 model" if known else "answers of the fp32 model, an encoding included")
         card = draw_test_card(self._model.config)
         return answer_test_card(self._model, card, known.image_embeddings if known else None)
@@ -139,18 +145,24 @@ class _Parts:
         (folder / "1" / "model.onnx").symlink_to(Path("..", "..", decoder, "1", "model.onnx"))
         return _parity_of(self._site / decoder)
 
-    def _is_built(self, folder: Path) -> bool:
+    def _identity(self, triton: TritonModel) -> dict[str, Any]:
+        """Return what a part was made of, its configuration included: a part that other code has made is another."""
+        config = hashlib.sha256(render(triton).encode()).hexdigest()
+        return {**self._made_of, "config_digest": f"sha256:{config}"}
+
+    def _is_built(self, triton: TritonModel) -> bool:
         """Say whether a part is complete and of this build: its spec is written last."""
         try:
-            document = json.loads((folder / SPEC_FILE).read_text(encoding="utf-8"))
+            document = json.loads((self._site / triton.name / SPEC_FILE).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return False
-        return self._identity.items() <= document.items()
+        return self._identity(triton).items() <= document.items()
 
-    def _write_spec(self, folder: Path, parity: Mapping[str, float]) -> None:
+    def _write_spec(self, triton: TritonModel, parity: Mapping[str, float]) -> None:
         config = self._model.config
-        document = {**self._identity, "spec": _sizes(config), "architecture": asdict(config), "parity": parity}
-        (folder / SPEC_FILE).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+        rest = {"spec": _sizes(config), "architecture": asdict(config), "parity": parity}
+        document = self._identity(triton) | rest
+        (self._site / triton.name / SPEC_FILE).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 
 
 def _versions() -> dict[str, Any]:
@@ -188,20 +200,3 @@ def _write(folder: Path, triton: TritonModel, graph: onnx_ir.Model) -> Path:
 def _write_config(folder: Path, triton: TritonModel) -> None:
     (folder / "config.pbtxt").write_text(render(triton), encoding="utf-8")
     write_profile(folder, triton)
-
-
-@contextmanager
-def _building(site: Path) -> Iterator[Path]:
-    """Give the folder to build in; it stays if the build fails, and goes once all is published."""
-    site.mkdir(parents=True, exist_ok=True)
-    yield site
-    shutil.rmtree(site)
-
-
-def _publish(folder: Path, repository: Path) -> Path:
-    """Put a complete folder in the place of its predecessor."""
-    place, stale = repository / folder.name, folder.with_suffix(".stale")
-    shutil.rmtree(stale, ignore_errors=True)
-    if place.exists():
-        place.replace(stale)
-    return folder.replace(place)

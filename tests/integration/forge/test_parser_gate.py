@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
-import onnx_ir
 import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
@@ -17,9 +16,9 @@ from torch import nn
 
 from maskforge.engines.profiles import Shapes, profile_of
 from maskforge.errors import RefusedGraph
-from maskforge.export.graphs import export_decoder, export_encoder
+from maskforge.export.graphs import export_decoder, export_encoder, save_graph
 from maskforge.export.triton_config import triton_models
-from maskforge.lite0.model import LITE0
+from maskforge.lite0.model import LITE0, WEIGHTS_FILE, load_lite0
 from maskforge.sam.config import SamConfig
 from maskforge.sam.model import Sam
 from maskforge.sam.precision import Precision, lower
@@ -28,6 +27,8 @@ from tests.golden.reference import ReferenceSam
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    import onnx_ir
 
     from maskforge.engines.parser_gate import Accepted
 
@@ -40,11 +41,14 @@ REPOSITORY = Path(__file__).parents[3] / "model_repository"
 FREE = -1
 REDUCED, WHOLE = 2, None
 LOW = ["bf16", "fp16"]
+FULL = (pytest.mark.slow, pytest.mark.full)
+"""Both: `-m "not slow"` on the command line takes the place of the `-m "not full"` in pyproject.toml."""
+
 ENCODERS = [
     *[pytest.param("vit_b", WHOLE, precision, marks=pytest.mark.slow) for precision in LOW],
     *[pytest.param(variant, REDUCED, precision) for variant in ("vit_l", "vit_h") for precision in LOW],
-    *[pytest.param(variant, WHOLE, "bf16", marks=pytest.mark.full) for variant in ("vit_l", "vit_h")],
-    pytest.param("vit_h", WHOLE, "fp32", marks=pytest.mark.full),
+    *[pytest.param(variant, WHOLE, precision, marks=FULL) for variant in ("vit_l", "vit_h") for precision in LOW],
+    pytest.param("vit_h", WHOLE, "fp32", marks=FULL),
 ]
 
 
@@ -57,7 +61,7 @@ def build(onnx_file: Path, profile: Mapping[str, Shapes]) -> Accepted:
 def save(graph: onnx_ir.Model, folder: Path) -> Path:
     """Write a graph with its weights beside it, as every graph over 2 GB must be."""
     path = folder / "model.onnx"
-    onnx_ir.save(graph, path, external_data="model.onnx.data")
+    save_graph(graph, path, limit=0)
     return path
 
 
@@ -110,12 +114,14 @@ def decoder_contract(config: SamConfig) -> Tensors:
 
 # What must be accepted
 
-
-@pytest.mark.parametrize(
+PARTS = pytest.mark.parametrize(
     ("part", "contract"),
     [(0, encoder_contract), (1, decoder_contract), (2, decoder_contract)],
     ids=["encoder", "decoder", "decoder_multi"],
 )
+
+
+@PARTS
 def test_lite0s_graphs_are_accepted(part: int, contract: Contract) -> None:
     """The graphs that are committed build for their production profiles, with the tensors of the contract."""
     triton = triton_models("lite0", LITE0, {})[part]
@@ -126,8 +132,28 @@ def test_lite0s_graphs_are_accepted(part: int, contract: Contract) -> None:
     assert accepted.plan_bytes > 0
 
 
+@pytest.fixture(scope="module")
+def lite0_in_fp16(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """lite0's graphs for GPUs without bf16: encoder, decoder, and the decoder again."""
+    model = load_lite0(REPOSITORY / "lite0_encoder" / WEIGHTS_FILE)
+    lower(model, Precision.FP16)
+    encoder, decoder = (
+        save(export(model), tmp_path_factory.mktemp(export.__name__)) for export in (export_encoder, export_decoder)
+    )
+    return [encoder, decoder, decoder]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("precision", LOW)
+@PARTS
+def test_lite0s_graphs_are_accepted_in_fp16(part: int, contract: Contract, lite0_in_fp16: list[Path]) -> None:
+    """So do those that a user builds for a GPU without bf16."""
+    triton = triton_models("lite0", LITE0, {})[part]
+
+    assert contract(LITE0) == described(build(lite0_in_fp16[part], profile_of(triton)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", [*LOW, "fp32"])
 def test_sams_decoder_is_accepted(precision: str, tmp_path: Path) -> None:
     """SAM's own decoder builds for both production profiles, with the tensors of the contract."""
     config = SamConfig()

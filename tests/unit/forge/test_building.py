@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,10 @@ from onnx import TensorProto
 from maskforge.compiled_graph import CompiledGraph
 from maskforge.engines.golden import read_golden
 from maskforge.engines.profiles import read_profile
-from maskforge.errors import NotEnoughSpace, ParityFailed
+from maskforge.errors import BuildInProgress, ParityFailed
 from maskforge.export.building import STEPS, Order, build_model
 from maskforge.export.graphs import export_encoder
-from maskforge.export.room import require_memory
+from maskforge.export.site import building_site
 from maskforge.sam.config import SamConfig
 from maskforge.sam.image_encoder import VitConfig, VitImageEncoder
 from maskforge.sam.model import Sam
@@ -43,7 +44,7 @@ class Steps(list[str]):
     def __call__(self, step: str) -> None:
         self.append(step)
         if step == self._break_at:
-            raise InterruptedError(step)
+            raise KeyboardInterrupt(step)
 
 
 @pytest.fixture
@@ -119,11 +120,11 @@ def test_an_interrupted_build_is_gone_on_with(order: Order) -> None:
     plan = order.repository / "tiny_decoder" / "1" / "model.plan"
     plan.parent.mkdir(parents=True)
     plan.touch()
-    with pytest.raises(InterruptedError):
+    with pytest.raises(KeyboardInterrupt):
         build_model(order, Steps(break_at="export the decoder"))
     order.weights[0].write_bytes(b"other weights")
     again = Steps(break_at="export the decoder")
-    with pytest.raises(InterruptedError):
+    with pytest.raises(KeyboardInterrupt):
         build_model(order, again)
     assert "export the encoder" in again
     assert plan.exists()
@@ -153,13 +154,28 @@ def test_weights_that_a_precision_cannot_hold_are_not_published(order: Order) ->
     assert served.exists()
 
 
-def test_too_little_memory_is_told_before_the_build(tmp_path: Path) -> None:
-    """The error says how much the build takes and how much there is."""
-    meminfo, weights = tmp_path / "meminfo", tmp_path / "weights"
-    weights.touch()
-    meminfo.write_text("MemTotal: 999 kB\nMemAvailable:    524288 kB\n", encoding="ascii")
-    with pytest.raises(NotEnoughSpace, match=r"1\.4 GiB of memory, of which 0\.5 are free"):
-        require_memory((weights,), meminfo)
+def test_a_part_that_other_code_has_made_is_made_again(order: Order) -> None:
+    """An interrupted build is not gone on with across a change of the configuration."""
+    with pytest.raises(KeyboardInterrupt):
+        build_model(order, Steps(break_at="export the decoder"))
+    spec = order.repository / ".tiny.building" / "tiny_encoder" / "maskgate.json"
+    document = json.loads(spec.read_text(encoding="utf-8"))
+    assert version("maskgate") == document["versions"]["maskgate"]
+    spec.write_text(json.dumps(document | {"config_digest": "sha256:of another"}), encoding="utf-8")
+
+    again = Steps(break_at="compare the encoder with the fp32 model")
+    with pytest.raises(KeyboardInterrupt):
+        build_model(order, again)
+    assert "export the encoder" in again
+
+
+def test_two_builds_of_a_model_refuse_each_other(order: Order) -> None:
+    """The second is told so, and disturbs neither the first nor another model."""
+    with building_site("tiny", order.repository) as site:
+        with pytest.raises(BuildInProgress, match=r"at work in .*\.tiny\.building"):
+            build_model(order, Steps())
+        with building_site("other", order.repository):
+            assert site.exists()
 
 
 def _types_of(model: onnx.ModelProto, operator: str) -> set[int]:

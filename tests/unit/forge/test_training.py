@@ -8,6 +8,7 @@ from torch import nn
 
 from maskforge.annotations import Photo
 from maskforge.checkpoints.weights import load_weights, save_weights, weights_digest
+from maskforge.errors import InvalidCheckpoint
 from maskforge.lite0.trunk import EfficientNetLite0
 from maskforge.sam.model import Prompts
 from maskforge.sam.pixels import valid_area
@@ -99,8 +100,19 @@ def test_weights_survive_as_half(tmp_path: Path) -> None:
 def test_weights_of_another_model_are_refused(tmp_path: Path) -> None:
     """A name that is missing is an error."""
     save_weights(nn.Linear(3, 2, bias=False), tmp_path / "w.safetensors")
-    with pytest.raises(RuntimeError, match="bias"):
+    with pytest.raises(InvalidCheckpoint, match=r"w\.safetensors holds the weights of another model: .*bias"):
         load_weights(nn.Linear(3, 2), tmp_path / "w.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [("junk.pth", "is no file of safetensors"), (".", "is a folder"), ("nowhere", "cannot be read: No such file")],
+)
+def test_what_holds_no_weights_is_refused(tmp_path: Path, name: str, complaint: str) -> None:
+    """Another format, a folder and a missing file are told apart."""
+    (tmp_path / "junk.pth").write_bytes(b"junk of more than eight bytes")
+    with pytest.raises(InvalidCheckpoint, match=complaint):
+        load_weights(nn.Linear(3, 2), tmp_path / name)
 
 
 def test_padding_is_not_valid() -> None:

@@ -72,6 +72,17 @@ def test_shapes_that_make_no_sense_are_refused(name: str, shape: tuple[int, ...]
         infer_vit(shapes)
 
 
+@pytest.mark.parametrize(("rows", "columns", "told"), [(32, 32, "512 x 512"), (64, 48, "768 x 1024")])
+def test_another_image_size_is_told(rows: int, columns: int, told: str) -> None:
+    """A fine-tune on smaller images is refused for that, not for a list of shapes."""
+    shapes = _shapes(SMALL) | {POSITIONS: torch.empty((1, rows, columns, 48), device="meta")}
+
+    with pytest.raises(MismatchedCheckpoint, match=f"trained on images of {told} pixels") as caught:
+        infer_vit(shapes)
+
+    assert (POSITIONS,) == caught.value.differing
+
+
 def test_a_gap_between_blocks_is_missing() -> None:
     """A name with an absurd number makes no model of that depth."""
     shapes = _shapes(SMALL) | {"image_encoder.blocks.999999999.norm1.weight": torch.empty(48, device="meta")}
