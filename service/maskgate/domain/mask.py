@@ -2,8 +2,9 @@
 
 The reference's way (segment_anything/modeling/sam.py, postprocess_masks) is bilinear from M to S, cut off the padding,
 bilinear to the original size, threshold at 0. Each step is linear and separable, so all of it together is
-`rows @ logits @ columns.T` with two sparse matrices of at most four taps a row. Only the part of the image that
-positive logits can reach is computed.
+`rows @ logits @ columns.T` with two sparse matrices of at most four taps a row. Rows come first, so that the large
+product comes out column by column, as runs are counted. Only the part of the image that positive logits can reach is
+computed.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 _Floats = npt.NDArray[np.float32]
 _Bools = npt.NDArray[np.bool_]
-_ROWS = 256
+_COLUMNS = 256
 """Of the image at a time, so that 12 megapixels of floats are never in memory at once."""
 _TILE = 8
 """Outputs that share a small dense matrix. OpenBLAS gives larger products to several threads, which wait for each other
@@ -63,10 +64,10 @@ def upscale(logits: _Floats, frame: Frame) -> _Bools:
     xs = across.reached_by(np.logical_or.reduce(positive, axis=0))
     ys = down.reached_by(np.logical_or.reduce(positive, axis=1))
     if xs.start < xs.stop and ys.start < ys.stop:
-        wide = np.ascontiguousarray(_stretch(logits.T, across, xs).T)
-        for top in range(ys.start, ys.stop, _ROWS):
-            rows = slice(top, min(top + _ROWS, ys.stop))
-            columns[xs, rows] = (_stretch(wide, down, rows) > 0).T
+        tall = np.ascontiguousarray(_stretch(logits, down, ys).T)
+        for left in range(xs.start, xs.stop, _COLUMNS):
+            part = slice(left, min(left + _COLUMNS, xs.stop))
+            np.greater(_stretch(tall, across, part), 0, out=columns[part, ys])
     return columns.T
 
 
