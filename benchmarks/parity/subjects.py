@@ -31,7 +31,7 @@ TRAINED: Final = "trained: the committed lite0 (docs/models/lite0.md)"
 META_EPSILON: Final = 1e-5
 """Of the norms in the decoder's transformer, where `transformers` has 1e-6."""
 
-SLOW: Final = "left out: without fp16 matrix instructions torch takes 200 s for one encoding by ViT-B, and more by this"
+SLOW: Final = "left out: where the CPU has no fp16 arithmetic, torch takes minutes for one encoding"
 DEEP: Final = 12
 """Blocks, up to which torch is asked in fp16."""
 
