@@ -104,7 +104,7 @@ def test_results_are_written_with_their_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "document",
     [
-        {"model": "/work/model.onnx"},
+        {"model": "/srv/model.onnx"},
         {"nested": [{"model": "from /srv/models"}]},
         {"~/models": 1},
         {"model": "file=C:\\models"},

@@ -133,8 +133,8 @@ class OnnxNetwork:
 class SlotBuckets:
     """Computes a prompt in the narrowest graph that has a slot for each of its points.
 
-    Empty slots change nothing, but they are computed: a single click takes a sixth less time in a graph of 2 slots
-    than in one of 8 (benchmarks/decode.py).
+    Empty slots change nothing, but they are computed: the graph of 8 slots takes 1.2 to 1.5 times as long as that of 2
+    (benchmarks/results/decode.json).
     """
 
     def __init__(self, networks: Mapping[int, Network]) -> None:
