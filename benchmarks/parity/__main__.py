@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -43,7 +43,7 @@ def main(models: tuple[str, ...], precisions: tuple[str, ...], depth: int | None
     records = {} if models == NAMES else {record.model: record for record in load(folder / "parity.json")}
     for name in models:
         records[name] = measure(subjects[name], [Precision(value) for value in precisions], tell)
-        _write([records[name] for name in NAMES if name in records], folder)
+        _write(records, folder)
     sys.exit(_status(records.values()))
 
 
@@ -53,9 +53,11 @@ def _teller() -> Tell:
     return lambda step: click.echo(f"[{time.monotonic() - began:5.0f} s] {step}")
 
 
-def _write(records: list[Record], folder: Path) -> None:
-    save(records, folder / "parity.json")
-    (folder / "parity.md").write_text(render(records), encoding="utf-8")
+def _write(records: Mapping[str, Record], folder: Path) -> None:
+    measured = [records[name] for name in NAMES if name in records]
+    save(measured, folder / "parity.json")
+    page = render(measured, absent=[name for name in NAMES if name not in records])
+    (folder / "parity.md").write_text(page, encoding="utf-8")
 
 
 def _status(records: Iterable[Record]) -> int:

@@ -128,18 +128,22 @@ EMBEDDING: Final = (
 )
 
 
-def render(records: Sequence[Record]) -> str:
-    """Write the whole page."""
-    sections = (INTRODUCTION, _result(records), *map(_section, records), NOT_PROVEN)
+def render(records: Sequence[Record], absent: Sequence[str] = ()) -> str:
+    """Write the whole page; `absent` models ought to be among the records."""
+    sections = (INTRODUCTION, _result(records, absent), *map(_section, records), NOT_PROVEN)
     return "\n".join(sections)
 
 
-def _result(records: Sequence[Record]) -> str:
-    lines = missed(records)
+def _result(records: Sequence[Record], absent: Sequence[str]) -> str:
+    gap = f"{MISSED} Not measured, and so not proven: {', '.join(absent)}.\n\n" if absent else ""
+    return f"## Result\n\n{gap}{_verdict(missed(records))}"
+
+
+def _verdict(lines: Sequence[str]) -> str:
     if not lines:
-        return f"## Result\n\n{GOOD} Every bound is kept.\n"
+        return f"{GOOD} Every bound is kept by what was measured.\n"
     listed = "\n".join(f"- {_cell(line)}" for line in lines)
-    return f"## Result\n\n{MISSED} Missed, {len(lines)} in number:\n\n{listed}\n"
+    return f"{MISSED} Missed, {len(lines)} in number:\n\n{listed}\n"
 
 
 def _section(record: Record) -> str:

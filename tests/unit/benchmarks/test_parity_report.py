@@ -56,7 +56,7 @@ def test_figures_within_their_bounds_are_not_missed() -> None:
     page = render([RECORD])
 
     assert [] == missed([RECORD])
-    assert "✓ Every bound is kept." in page
+    assert "✓ Every bound is kept by what was measured." in page
     assert "| fp32 | torch | 2.0e-05 ✓ |" in page
 
 
@@ -126,6 +126,12 @@ def test_tables_have_a_cell_for_each_heading() -> None:
     assert [(4, 4)] + [(8, 8)] * 2 == [(rows[0].count("|") - 1, rows[-1].count("|") - 1) for rows in tables]
 
 
+def test_what_was_not_measured_is_told() -> None:
+    """A model that is missing is not taken for one that passed."""
+    assert "✗ Not measured, and so not proven: huge, vast." in render([RECORD], absent=["huge", "vast"])
+    assert "Not measured" not in render([RECORD])
+
+
 def test_a_reduced_depth_is_told() -> None:
     """Nobody takes a quick look for the whole."""
     assert "## tiny, at a depth of 2 of its 12 blocks" in render([replace(RECORD, depth=(2, 12))])
@@ -156,6 +162,7 @@ def test_a_part_keeps_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
     assert [0, 0] == codes
     assert ["lite0", "vit_h"] == [found.model for found in load(tmp_path / "parity.json")]
+    assert "Not measured, and so not proven: vit_b," in (tmp_path / "parity.md").read_text(encoding="utf-8")
 
 
 def test_an_unknown_model_is_refused() -> None:
