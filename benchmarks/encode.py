@@ -125,6 +125,7 @@ def build(subject: Subject) -> None:
             weights=checkpoint.files,
             precision=Precision.BF16,
             repository=subject.repository,
+            parameters=checkpoint.parameters,
         )
         build_model(order, lambda step: click.echo(f"build {subject.name}: {step}"))
 

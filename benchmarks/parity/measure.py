@@ -37,6 +37,7 @@ class Expected:
     folder: Path
     files: tuple[Path, ...]
     load: Callable[[], Sam]
+    parameters: int
     trials: Sequence[Trial]
     outcomes: Sequence[Outcome]
 
@@ -73,14 +74,15 @@ def _expected(subject: Subject, folder: Path) -> Expected:
     """Let the reference answer; it is not kept, for a ViT-H takes 2.5 GB."""
     prepared, trials = subject.prepare(folder), subject.trials()
     outcomes = [ask(prepared.reference, trial, None) for trial in trials]
-    return Expected(subject, folder, prepared.files, prepared.load, trials, outcomes)
+    parameters = sum(tensor.numel() for tensor in prepared.load().parameters())
+    return Expected(subject, folder, prepared.files, prepared.load, parameters, trials, outcomes)
 
 
 def _rows(expected: Expected, precision: Precision, tell: Tell) -> Iterator[Row]:
     yield _row(expected, precision, TORCH, lambda: nullcontext(_torch(expected.load(), precision)), tell)
     with tempfile.TemporaryDirectory(dir=expected.folder) as folder:
         repository = Path(folder)
-        order = Order(expected.name, expected.load, expected.files, precision, repository)
+        order = Order(expected.name, expected.load, expected.files, precision, repository, expected.parameters)
         try:
             build_model(order, lambda step: tell(f"{expected.name} {precision}: build: {step}"))
         except ForgeError as error:

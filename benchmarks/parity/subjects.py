@@ -11,7 +11,7 @@ from torch import nn
 from benchmarks.parity.engines import Engine, TorchEngine
 from benchmarks.parity.records import TORCH
 from benchmarks.parity.references import MetaReference, TransformersReference
-from benchmarks.parity.trials import Trial, photo_trials, test_card_trial
+from benchmarks.parity.trials import Trial, asked_again, photo_trials, test_card_trial
 from maskforge.checkpoints.loading import load_sam
 from maskforge.lite0.model import LITE0, WEIGHTS_FILE, load_lite0
 from maskforge.sam.config import SamConfig
@@ -84,9 +84,9 @@ class Subject:
         return None if self.vit is None else (self.vit.depth, VARIANTS[self.name[:5]].depth)
 
     def trials(self) -> Sequence[Trial]:
-        """Ask about photos only where the answers mean something."""
+        """Ask about photos, and for every kind of mask, only where the answers mean something."""
         if self.trained:
-            return [test_card_trial(LITE0), *photo_trials(LITE0)]
+            return [asked_again(trial) for trial in (test_card_trial(LITE0), *photo_trials(LITE0))]
         return [test_card_trial(SamConfig())]
 
 

@@ -51,6 +51,15 @@ class Trial:
         }
 
 
+def asked_again(trial: Trial) -> Trial:
+    """Ask once more, for the single mask, wherever the gateway would choose the best of the multimask tokens."""
+    again = trial.select > 0
+    arrays = {name: np.concatenate([array, array[again]]) for name, array in trial.prompts().items()}
+    select = np.concatenate([trial.select, np.zeros(again.sum(), np.float32)])
+    del arrays["select"]
+    return Trial(trial.name, trial.card._replace(**arrays), select)
+
+
 def test_card_trial(config: SamConfig) -> Trial:
     """The card that every build is checked with: five prompts, one of them with a mask input."""
     card = draw_test_card(config)

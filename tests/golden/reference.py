@@ -137,9 +137,15 @@ def _fill(rows: Tensor, value: float) -> Tensor:
 
 def reference_sam(vit: VitConfig) -> nn.Module:
     """Make Meta's whole model, as `build_sam.py` does, with random weights everywhere."""
-    modeling = _modeling()
     rest = ReferenceSam(SamConfig())
-    encoder = modeling.ImageEncoderViT(
+    encoder = reference_encoder(vit, SamConfig().image_size)
+    return drawn(_modeling().Sam(encoder, rest.prompt_encoder, rest.mask_decoder).eval())
+
+
+def reference_encoder(vit: VitConfig, side: int) -> nn.Module:
+    """Make Meta's image encoder, as `build_sam.py` does, for frames of a side; its weights are as it draws them."""
+    encoder: nn.Module = _modeling().ImageEncoderViT(
+        img_size=side,
         depth=vit.depth,
         embed_dim=vit.width,
         num_heads=vit.heads,
@@ -149,7 +155,7 @@ def reference_sam(vit: VitConfig) -> nn.Module:
         global_attn_indexes=vit.global_blocks,
         window_size=vit.window,
     )
-    return _drawn(modeling.Sam(encoder, rest.prompt_encoder, rest.mask_decoder).eval())
+    return encoder
 
 
 def transformers_sam(vit: VitConfig) -> "transformers.SamModel":
@@ -166,7 +172,7 @@ def transformers_sam(vit: VitConfig) -> "transformers.SamModel":
     with _no_torchvision():
         import transformers  # noqa: PLC0415
 
-        return _drawn(transformers.SamModel(transformers.SamConfig(vision_config=vision)).eval())
+        return drawn(transformers.SamModel(transformers.SamConfig(vision_config=vision)).eval())
 
 
 @contextmanager
@@ -179,7 +185,7 @@ def _no_torchvision() -> Iterator[None]:
         sys.modules.update(stubs)
 
 
-def _drawn(model: Model) -> Model:
+def drawn(model: Model) -> Model:
     """Draw again what a new model holds as zeros, or as little more: a name that is mixed up must show."""
     with torch.no_grad():
         for parameter in model.parameters():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -11,9 +10,9 @@ import torch
 from torch import nn
 
 from maskforge.sam.config import SamConfig
-from maskforge.sam.image_encoder import PIXEL_MEAN, PIXEL_STD, VitConfig, VitImageEncoder
+from maskforge.sam.image_encoder import PIXEL_MEAN, PIXEL_STD, VitImageEncoder
 from maskforge.sam.variants import VARIANTS
-from tests.golden.reference import _drawn, _modeling
+from tests.golden.reference import drawn, reference_encoder
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -67,28 +66,12 @@ def _pair(name: str, side: int) -> Pair:
     """Make both encoders as wide as a published one, with one windowed and one global block."""
     torch.manual_seed(11)
     config, vit = SamConfig(image_size=side), replace(VARIANTS[name], depth=2, global_blocks=(1,))
-    reference = _drawn(_reference_encoder(vit, side).eval())
+    reference = drawn(reference_encoder(vit, side).eval())
     ours = VitImageEncoder(config, vit).eval()
     ours.load_state_dict(reference.state_dict(), strict=True)
     frames = torch.randint(0, 256, (len(VALID), 3, side, side), dtype=torch.uint8)
     valid_hw = torch.tensor([[round(side * height), round(side * width)] for height, width in VALID], dtype=torch.int32)
     return Pair(reference, ours, frames, valid_hw)
-
-
-def _reference_encoder(vit: VitConfig, side: int) -> nn.Module:
-    """Make the encoder as `build_sam.py` does, for frames of another size."""
-    encoder: nn.Module = _modeling().ImageEncoderViT(
-        img_size=side,
-        depth=vit.depth,
-        embed_dim=vit.width,
-        num_heads=vit.heads,
-        mlp_ratio=vit.mlp_ratio,
-        norm_layer=partial(nn.LayerNorm, eps=1e-6),
-        use_rel_pos=True,
-        global_attn_indexes=vit.global_blocks,
-        window_size=vit.window,
-    )
-    return encoder
 
 
 def _reference(pair: Pair, frame: Tensor, valid: Tensor) -> Tensor:

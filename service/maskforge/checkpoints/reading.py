@@ -50,6 +50,11 @@ class Checkpoint:
     tensors: Mapping[str, Tensor]
 
     @property
+    def parameters(self) -> int:
+        """How many numbers the weights are."""
+        return sum(tensor.numel() for tensor in self.tensors.values())
+
+    @property
     def variant(self) -> str | None:
         """The published size, `vit_b`, `vit_l` or `vit_h`; None if it is none of them."""
         return next((name for name, vit in VARIANTS.items() if vit == self.vit), None)

@@ -1,10 +1,8 @@
 """`maskforge build`."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import click
-from torch import Tensor
 
 from maskforge.checkpoints.loading import build_from
 from maskforge.checkpoints.official_files import OFFICIAL_FILES
@@ -71,8 +69,8 @@ def _default_checkpoint(model: str) -> Path:
 
 def _order_of_lite0(name: str, weights: Path, precision: Precision, repository: Path) -> Order:
     model = load_lite0(weights)
-    parameters = _count(model.state_dict())
-    return Order(name, lambda: model, (weights,), precision, repository, WEIGHTS_FILE, parameters)
+    parameters = sum(tensor.numel() for tensor in model.state_dict().values())
+    return Order(name, lambda: model, (weights,), precision, repository, parameters, kept=WEIGHTS_FILE)
 
 
 def _order_of_sam(name: str, path: Path, precision: Precision, repository: Path) -> Order:
@@ -80,9 +78,5 @@ def _order_of_sam(name: str, path: Path, precision: Precision, repository: Path)
     if name in VARIANTS and name != checkpoint.variant:
         found = checkpoint.variant or f"a model of {checkpoint.vit.depth} blocks of width {checkpoint.vit.width}"
         raise MismatchedCheckpoint(f"{path} holds {found}, not {name}; a name of your own may stand for any model")
-    parameters = _count(checkpoint.tensors)
-    return Order(name, lambda: build_from(checkpoint), checkpoint.files, precision, repository, parameters=parameters)
-
-
-def _count(tensors: Mapping[str, Tensor]) -> int:
-    return sum(tensor.numel() for tensor in tensors.values())
+    files, parameters = checkpoint.files, checkpoint.parameters
+    return Order(name, lambda: build_from(checkpoint), files, precision, repository, parameters)

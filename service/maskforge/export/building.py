@@ -17,6 +17,7 @@ from typing import Any, Final
 import onnx_ir
 
 from maskforge.checkpoints.weights import weights_digest
+from maskforge.engines.folders import SPEC_FILE
 from maskforge.engines.golden import read_golden, write_golden
 from maskforge.engines.profiles import write_profile
 from maskforge.export.graphs import OPSET, export_decoder, export_encoder, save_graph
@@ -30,7 +31,6 @@ from maskforge.sam.config import SamConfig
 from maskforge.sam.model import Sam
 from maskforge.sam.precision import Precision, lower
 
-SPEC_FILE: Final = "maskgate.json"
 VERSIONED: Final = ("maskgate", "torch", "onnx-ir", "onnxscript", "openvino")
 
 Progress = Callable[[str], None]
@@ -50,9 +50,8 @@ class Order:
         weights: The files that it is loaded from.
         precision: What most of the graphs is computed in.
         repository: The Triton model repository.
+        parameters: How many numbers the weights are, to tell how much room the build takes.
         kept: A copy of these weights goes into the encoder's folder, under that name.
-        parameters: How many numbers the weights are, to tell how much room the build takes; with 0 it is refused only
-            where there is no room for any model.
     """
 
     name: str
@@ -60,8 +59,8 @@ class Order:
     weights: tuple[Path, ...]
     precision: Precision
     repository: Path
+    parameters: int
     kept: str | None = None
-    parameters: int = 0
 
 
 def model_parameters(digest: str, precision: Precision) -> dict[str, str]:

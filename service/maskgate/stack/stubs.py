@@ -27,8 +27,8 @@ class Stubs:
         return dict(self._running())
 
     def is_running(self, process: int) -> bool:
-        """Whether a stub found before still runs; one that has ended but is not waited for (a zombie) does not."""
-        return bool(self._command_of(process))
+        """Whether a stub found before still runs; a zombie does not, nor another program under a number used again."""
+        return self._command_of(process)[:1] == [self._program]
 
     def _running(self) -> Iterator[tuple[int, str]]:
         for entry in self._processes.glob("[0-9]*"):

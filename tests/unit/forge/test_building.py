@@ -51,7 +51,7 @@ class Steps(list[str]):
 def order(tmp_path: Path) -> Order:
     weights = tmp_path / "weights"
     weights.write_bytes(b"weights")
-    return Order("tiny", tiny_sam, (weights,), Precision.BF16, tmp_path / "repository")
+    return Order("tiny", tiny_sam, (weights,), Precision.BF16, tmp_path / "repository", parameters=1000)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository with the tiny model in bf16."""
     folder = tmp_path_factory.mktemp("built")
     (folder / "weights").write_bytes(b"weights")
-    build_model(Order("tiny", tiny_sam, (folder / "weights",), Precision.BF16, folder / "repository"), Steps())
+    build_model(Order("tiny", tiny_sam, (folder / "weights",), Precision.BF16, folder / "repository", 1000), Steps())
     return folder / "repository"
 
 

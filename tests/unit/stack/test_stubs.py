@@ -33,9 +33,9 @@ def test_stubs_are_found_by_their_command_lines(processes: Path) -> None:
     assert {11: "lite0_decoder", 12: "lite0_encoder"} == stubs.find()
 
 
-@pytest.mark.parametrize(("process", "running"), [(11, True), (14, False), (16, False), (17, False)])
-def test_a_zombie_does_not_run(processes: Path, process: int, *, running: bool) -> None:
-    """A process that has ended does not run, whether or not somebody has waited for it."""
+@pytest.mark.parametrize(("process", "running"), [(11, True), (14, False), (15, False), (16, False), (17, False)])
+def test_what_has_ended_does_not_run(processes: Path, process: int, *, running: bool) -> None:
+    """A process that has ended does not run, waited for or not, even where its number is another program's now."""
     stubs = Stubs(backends=BACKENDS, model_repository=REPOSITORY, processes=processes)
 
     assert running == stubs.is_running(process)
