@@ -170,16 +170,17 @@ class Graph:
 
     def decoder(self) -> OurDecoder:
         """Compile it as the backend does: in buckets of slots."""
-        return OurDecoder(backend().load_network(self.path, config_of(self.single)))
+        return OurDecoder(backend().networks.load_network(self.path, config_of(self.single)))
 
     def decoder_of(self, slots: int) -> OurDecoder:
-        """Compile it for so many slots alone."""
-        config = backend().with_slots(config_of(self.single), slots)
-        return OurDecoder(backend().OnnxNetwork(self.path, config), slots)
+        """Compile it for so many slots alone, without mask inputs."""
+        networks = backend().networks
+        config = networks.with_slots(config_of(self.single), slots)
+        return OurDecoder(networks.OnnxNetwork(self.path, config, networks.PLAIN), slots)
 
     def decoder_multi(self) -> OurDecoder:
         """Compile it for any number of prompts at once."""
-        return OurDecoder(backend().load_network(self.path, config_of(self.multi)))
+        return OurDecoder(backend().networks.load_network(self.path, config_of(self.multi)))
 
 
 @dataclass(frozen=True, slots=True)

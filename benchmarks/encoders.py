@@ -63,7 +63,7 @@ class DirectEncoder:
         """Compile the graph of a built model, and prepare the photo."""
         encoder, _, _ = triton_models(name, CONFIG, {})
         onnx = repository / encoder.name / "1" / "model.onnx"
-        self._network = backend().load_network(onnx, config_of(encoder))
+        self._network = backend().networks.load_network(onnx, config_of(encoder))
         pixels = np.zeros((1, 3, CONFIG.image_size, CONFIG.image_size), np.uint8)
         pixels[0, :, : photo.shape[0], : photo.shape[1]] = photo.transpose(2, 0, 1)
         self._inputs = {"image": pixels, "valid_hw": np.array([photo.shape[:2]], np.int32)}

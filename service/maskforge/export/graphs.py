@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 from maskforge.sam.config import SamConfig
-from maskforge.sam.model import Prompts, Sam, select_mask
+from maskforge.sam.model import Prompts, Sam, choose_token
 
 OPSET: Final = 18
 LARGEST_MESSAGE: Final = 1_900_000_000
@@ -57,9 +57,10 @@ class DecoderGraph(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Decode; dtypes and shapes are in `model_repository/README.md`."""
         prompts = Prompts(point_coords, point_labels, mask_input, has_mask_input)
-        masks, iou = self.model.decode(image_embeddings, prompts)
-        best_mask, best_iou = select_mask(masks, iou, select)
-        return masks.to(torch.float16), iou, best_mask.to(torch.float16), best_iou
+        factors = self.model.decode_factors(image_embeddings, prompts)
+        best = factors.only(choose_token(factors.iou, select.flatten()))
+        masks, best_mask = (some.draw().unflatten(0, select.shape).to(torch.float16) for some in (factors, best))
+        return masks, factors.iou.unflatten(0, select.shape), best_mask.squeeze(2), best.iou.reshape(select.shape)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """The mask decoder (SAM paper, appendix A; `modeling/mask_decoder.py`)."""
 
+from typing import NamedTuple, Self
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -37,6 +39,29 @@ class IouHead(MLP):
         return super().forward(x.to(torch.float32))
 
 
+class MaskFactors(NamedTuple):
+    """The masks of N prompts before they are drawn: a mask is the product of its kernel and the pixels.
+
+    Attributes:
+        kernels: float [N,T,C/8], of the hypernetworks (SAM paper, appendix A).
+        pixels: float [N,16*E*E,C/8], the upscaled image: cell row, cell column, then two 2x2 blocks.
+        iou: float32 [N,T], predicted.
+    """
+
+    kernels: Tensor
+    pixels: Tensor
+    iou: Tensor
+
+    def only(self, chosen: Tensor) -> Self:
+        """Keep one mask a prompt; `chosen` is one-hot, float [N,T]. A mask that is not wanted is not drawn."""
+        kernels = (self.kernels * chosen.unsqueeze(-1).to(self.kernels.dtype)).sum(1, keepdim=True)
+        return self._replace(kernels=kernels, iou=(self.iou * chosen).sum(1, keepdim=True))
+
+    def draw(self) -> Tensor:
+        """Give the logits float [N,T,4*E,4*E]."""
+        return _to_image_order(self.kernels @ self.pixels.mT)
+
+
 class MaskDecoder(nn.Module):
     """Predicts T masks and their IoU; the parameters carry the reference's names.
 
@@ -60,24 +85,20 @@ class MaskDecoder(nn.Module):
         self.output_hypernetworks_mlps = nn.ModuleList(MLP(width, width, width // 8, 3) for _ in range(tokens))
         self.iou_prediction_head = IouHead(width, config.iou_head_hidden_dim, tokens, config.iou_head_depth)
 
-    def forward(self, image: Tensor, image_pe: Tensor, prompt: Tensor, prompt_bias: Tensor) -> tuple[Tensor, Tensor]:
-        """Predict masks for N prompts (`predict_masks`).
+    def forward(self, image: Tensor, image_pe: Tensor, prompt: Tensor, prompt_bias: Tensor) -> MaskFactors:
+        """Predict masks for N prompts (`predict_masks`), all but drawing them.
 
         Args:
             image: float [N,E*E,C], embedding plus dense prompt, row-major.
             image_pe: float [E*E,C].
             prompt: float [N,P,C], the prompt's tokens.
             prompt_bias: float [N,P], added to the attention scores of those tokens.
-
-        Returns:
-            Logits float [N,T,M,M] and predicted IoU float32 [N,T].
         """
         outputs = torch.cat([self.iou_token.weight, self.mask_tokens.weight])
         tokens = torch.cat([outputs.expand(prompt.shape[0], -1, -1), prompt], dim=1)
         key_bias = functional.pad(prompt_bias, (outputs.shape[0], 0))[:, None, None, :]
         tokens, image = self.transformer(image, image_pe, tokens, key_bias)
-        masks = _to_image_order(self._kernels(tokens) @ self.output_upscaling(image).mT)
-        return masks, self.iou_prediction_head(tokens[:, 0])
+        return MaskFactors(self._kernels(tokens), self.output_upscaling(image), self.iou_prediction_head(tokens[:, 0]))
 
     def _kernels(self, tokens: Tensor) -> Tensor:
         heads = enumerate(self.output_hypernetworks_mlps, start=1)

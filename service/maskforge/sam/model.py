@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from maskforge.sam.config import SamConfig
-from maskforge.sam.mask_decoder import MaskDecoder
+from maskforge.sam.mask_decoder import MaskDecoder, MaskFactors
 from maskforge.sam.prompt_encoder import EMPTY_SLOT, PromptEncoder
 from maskforge.sam.prompt_map import PromptMap
 
@@ -53,7 +53,13 @@ class Sam(nn.Module):
         return self.image_encoder(image, valid_hw)
 
     def decode(self, embeddings: Tensor, prompts: Prompts) -> tuple[Tensor, Tensor]:
-        """Decode every prompt: logits float [B,K,T,M,M] and predicted IoU float32 [B,K,T].
+        """Decode every prompt: logits float [B,K,T,M,M] and predicted IoU float32 [B,K,T]."""
+        batch = prompts.point_labels.shape[:2]
+        factors = self.decode_factors(embeddings, prompts)
+        return factors.draw().unflatten(0, batch), factors.iou.unflatten(0, batch)
+
+    def decode_factors(self, embeddings: Tensor, prompts: Prompts) -> MaskFactors:
+        """Decode every prompt, the B*K in one row, all but drawing the masks.
 
         The frame follows from the embedding: E is its side and S is E * stride. Each image's
         embedding is broadcast over its K prompts.
@@ -63,13 +69,13 @@ class Sam(nn.Module):
         flat = Prompts(*(tensor.flatten(0, 1) for tensor in prompts))
         dense = self._embed_dense(flat, side).unflatten(0, batch)
         image = (_tokens(embeddings.to(self.dtype)).unsqueeze(1) + dense).flatten(0, 1)
-        masks, iou = self.mask_decoder(
+        factors: MaskFactors = self.mask_decoder(
             image,
             self.prompt_encoder.pe_layer.grid(side).to(self.dtype),
             self._embed_sparse(flat, side),
             (flat.point_labels == EMPTY_SLOT).to(self.dtype) * HIDDEN_KEY_BIAS,
         )
-        return masks.unflatten(0, batch), iou.unflatten(0, batch)
+        return factors
 
     def _embed_sparse(self, prompts: Prompts, side: int) -> Tensor:
         return self.prompt_encoder.embed_points(prompts.point_coords, prompts.point_labels, side * self.config.stride)
@@ -93,22 +99,19 @@ def _tokens(image: Tensor) -> Tensor:
     return halves.permute(0, 3, 1, 2).flatten(2)
 
 
-def select_mask(masks: Tensor, iou: Tensor, select: Tensor) -> tuple[Tensor, Tensor]:
+def choose_token(iou: Tensor, select: Tensor) -> Tensor:
     """Choose one mask a prompt: the single-mask token, or the best of the multimask tokens.
 
     The reference derives the choice from the number of points (`utils/onnx.py`, select_masks),
     which padded slots would break, so here it is an input.
 
     Args:
-        masks: float [B,K,T,M,M].
-        iou: float [B,K,T], predicted.
-        select: float [B,K]; 0 takes token 0, 1 the best predicted IoU of tokens 1 to T-1.
+        iou: float [N,T], predicted.
+        select: float [N]; 0 takes token 0, 1 the best predicted IoU of tokens 1 to T-1.
 
     Returns:
-        The mask float [B,K,M,M] and its predicted IoU float [B,K].
+        One-hot, float [N,T].
     """
     best = iou[..., 1:].argmax(-1) + 1
     chosen = torch.where(select > PREFER_MULTIMASK, best, torch.zeros_like(best))
-    one_hot = (chosen.unsqueeze(-1) == torch.arange(iou.shape[-1], device=iou.device)).to(iou.dtype)
-    best_mask = (masks * one_hot[..., None, None].to(masks.dtype)).sum(2, dtype=masks.dtype)
-    return best_mask, (iou * one_hot).sum(-1)
+    return (chosen.unsqueeze(-1) == torch.arange(iou.shape[-1], device=iou.device)).to(iou.dtype)

@@ -32,19 +32,21 @@ flags\t\t: fpu avx2 avx512f amx_tile amx_bf16
 """
 
 
-def test_contenders_take_turns() -> None:
-    """Each works once a round, in order, after a warm-up that is not counted."""
+@pytest.mark.parametrize("lead_in", [0, 1])
+def test_contenders_take_turns(lead_in: int) -> None:
+    """Each works once a round, in order, after a warm-up and what leads its turn in, which are not counted."""
     order: list[str] = []
     ticks = count()
 
     seconds = take_turns(
         {name: lambda name=name: order.append(name) for name in "ab"},  # type: ignore[misc]
         2,
+        lead_in=lead_in,
         clock=lambda: float(next(ticks)),
         pause=lambda: order.append("-"),
     )
 
-    assert ["-", "a", "-", "b"] * (WARM_UPS + 2) == order
+    assert ["-", *"a" * (lead_in + 1), "-", *"b" * (lead_in + 1)] * (WARM_UPS + 2) == order
     assert {"a": [1.0, 1.0], "b": [1.0, 1.0]} == seconds
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -49,6 +50,12 @@ class DoublingNetwork:
 @pytest.fixture(scope="module")
 def backend() -> ModuleType:
     return load_backend()
+
+
+@pytest.fixture(scope="module")
+def compiled_models(backend: ModuleType) -> ModuleType:
+    """The module beside the backend's, which finds it as soon as it is loaded."""
+    return import_module("compiled_models", package=backend.__name__)
 
 
 @pytest.fixture
@@ -172,11 +179,11 @@ def test_outputs_outlive_the_next_inference(backend: ModuleType, tmp_path: Path)
     assert [[[2 * w] * w] * 2 for w in (3, 4, 3, 5, 4)] == [response.outputs()["doubled"] for response in responses]
 
 
-def test_shapes_are_fixed(backend: ModuleType) -> None:
+def test_shapes_are_fixed(compiled_models: ModuleType) -> None:
     """The graph is compiled for one row of the configuration's shape; only -1 stays free."""
     config = {"max_batch_size": 2, "input": [{"name": "values", "dims": [-1, 3]}]}
 
-    assert {"values": "[1,?,3]"} == {name: str(shape) for name, shape in backend.compiled_models.shapes(config).items()}
+    assert {"values": "[1,?,3]"} == {name: str(shape) for name, shape in compiled_models.shapes(config).items()}
 
 
 def test_a_configuration_that_does_not_fit(backend: ModuleType, tmp_path: Path) -> None:
@@ -212,7 +219,7 @@ class SlotNetwork:
 )
 def test_prompts_run_in_the_narrowest_graph(backend: ModuleType, expected: int, labels: list[list[float]]) -> None:
     """Empty slots after the last point of all prompts are left away, as far as a narrower graph is there."""
-    buckets = backend.SlotBuckets({slots: SlotNetwork() for slots in (8, 2, 4)})
+    buckets = backend.networks.SlotBuckets({slots: SlotNetwork() for slots in (8, 2, 4)})
     prompts = np.array([labels], np.float32)
     inputs = {
         "point_labels": prompts,
@@ -223,7 +230,7 @@ def test_prompts_run_in_the_narrowest_graph(backend: ModuleType, expected: int, 
     assert expected == buckets.infer(inputs, wanted=["best_mask"])["best_mask"]
 
 
-def test_only_slots_are_narrowed(backend: ModuleType) -> None:
+def test_only_slots_are_narrowed(backend: ModuleType, compiled_models: ModuleType) -> None:
     """The other inputs keep the shapes of the configuration."""
     config = {
         "max_batch_size": 2,
@@ -234,12 +241,75 @@ def test_only_slots_are_narrowed(backend: ModuleType) -> None:
         ],
     }
 
-    narrow = {name: str(shape) for name, shape in backend.compiled_models.shapes(backend.with_slots(config, 2)).items()}
+    narrow = {
+        name: str(shape) for name, shape in compiled_models.shapes(backend.networks.with_slots(config, 2)).items()
+    }
 
     assert {"point_coords": "[1,1,2,2]", "point_labels": "[1,1,2]", "mask_input": "[1,1,8,8]"} == narrow
 
 
-def test_a_compiled_model_is_kept(backend: ModuleType, tmp_path: Path) -> None:
+class MaskNetwork:
+    """Answers with its name."""
+
+    input_names = ("has_mask_input", "mask_input")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def infer(
+        self, inputs: Mapping[str, NDArray[np.generic]], *, wanted: Iterable[str]
+    ) -> dict[str, NDArray[np.generic]]:
+        return dict.fromkeys(wanted, np.array(f"{self.name} {inputs['has_mask_input'].shape}"))
+
+
+@pytest.mark.parametrize(
+    ("expected", "has_mask", "wanted"),
+    [
+        ("plain", 0, ["best_mask", "best_iou"]),
+        ("plain", 0, ["best_mask"]),
+        ("whole", 1, ["best_mask", "best_iou"]),
+        ("whole", 0, ["best_mask", "low_res_masks"]),
+    ],
+)
+def test_the_graph_without_masks_is_preferred(
+    backend: ModuleType, expected: str, has_mask: float, wanted: list[str]
+) -> None:
+    """Only a mask input, or the wish for more than the best mask, needs the whole graph."""
+    network = backend.networks.PlainFirst(plain=MaskNetwork("plain"), whole=MaskNetwork("whole"))
+
+    answer = network.infer({"has_mask_input": np.full((1, 1), has_mask)}, wanted=wanted)
+
+    assert {f"{expected} (1, 1)"} == {str(name) for name in answer.values()}
+
+
+def test_a_part_of_a_graph(compiled_models: ModuleType, tmp_path: Path) -> None:
+    """An input that is said to be zero is not asked for any more, and an output that nobody wants is gone."""
+    config = {
+        "max_batch_size": 0,
+        "input": [{"name": "a", "dims": [2]}, {"name": "b", "dims": [2]}],
+        "output": [{"name": "sum"}, {"name": "product"}],
+    }
+    write_model_of_two(tmp_path / "model.onnx")
+    part = compiled_models.Part(zero=frozenset({"b"}), outputs=frozenset({"sum"}))
+    models = compiled_models.CompiledModels(tmp_path / "kept")
+
+    whole, some = (models.compile(tmp_path / "model.onnx", config, part) for part in (compiled_models.WHOLE, part))
+
+    assert [(2, 2), (1, 1)] == [(len(graph.inputs), len(graph.outputs)) for graph in (whole, some)]
+    assert [[3, 4]] == [array.tolist() for array in some([np.array([3, 4], np.float32)]).values()]
+
+
+def write_model_of_two(path: Path) -> None:
+    """Writes a graph that adds and multiplies two vectors."""
+    a, b, total, product = (
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [2]) for name in ("a", "b", "sum", "product")
+    )
+    nodes = [onnx.helper.make_node("Add", ["a", "b"], ["sum"]), onnx.helper.make_node("Mul", ["a", "b"], ["product"])]
+    graph = onnx.helper.make_graph(nodes, "g", [a, b], [total, product])
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8), path)
+
+
+def test_a_compiled_model_is_kept(compiled_models: ModuleType, tmp_path: Path) -> None:
     """A graph that is wanted again is read back and computes the same; a damaged file is replaced."""
     arguments = write_model(tmp_path)
     onnx_file, folder = tmp_path / "1" / "model.onnx", tmp_path / "kept"
@@ -247,20 +317,20 @@ def test_a_compiled_model_is_kept(backend: ModuleType, tmp_path: Path) -> None:
     narrow = {**config, "input": [{**config["input"][0], "dims": [2]}]}
 
     for _ in range(2):
-        compiled = backend.compiled_models.CompiledModels(folder).compile(onnx_file, narrow)
+        compiled = compiled_models.CompiledModels(folder).compile(onnx_file, narrow)
         (doubled, _) = compiled([np.array([[1, 2]], np.float16)]).values()
         assert [[2, 4]] == doubled.tolist()
     (kept,) = folder.iterdir()
 
     kept.write_bytes(b"damaged")
-    assert backend.compiled_models.CompiledModels(folder).compile(onnx_file, narrow)
+    assert compiled_models.CompiledModels(folder).compile(onnx_file, narrow)
     assert kept.read_bytes() != b"damaged"
 
-    backend.compiled_models.CompiledModels(folder).compile(onnx_file, config)
+    compiled_models.CompiledModels(folder).compile(onnx_file, config)
     assert len(list(folder.iterdir())) == 2
 
 
-def test_weights_outside_a_graph_count(backend: ModuleType, tmp_path: Path) -> None:
+def test_weights_outside_a_graph_count(compiled_models: ModuleType, tmp_path: Path) -> None:
     """Two graphs that differ only in the weights beside them are two files: one never answers for the other."""
     folder, config = tmp_path / "kept", {"max_batch_size": 0, "input": [{"name": "x", "dims": [4]}]}
     answers = []
@@ -268,7 +338,7 @@ def test_weights_outside_a_graph_count(backend: ModuleType, tmp_path: Path) -> N
         model = tmp_path / str(factor)
         model.mkdir()
         write_scaling_model(model / "model.onnx", factor)
-        compiled = backend.compiled_models.CompiledModels(folder).compile(model / "model.onnx", config)
+        compiled = compiled_models.CompiledModels(folder).compile(model / "model.onnx", config)
         (scaled,) = compiled([np.ones(4, np.float32)]).values()
         answers.append(scaled.tolist())
 
@@ -286,40 +356,38 @@ def write_scaling_model(path: Path, factor: float) -> None:
     onnx.save(model, path, save_as_external_data=True, location="model.onnx.data", size_threshold=0)
 
 
-def test_the_folder_of_compiled_models_is_bounded(backend: ModuleType, tmp_path: Path) -> None:
+def test_the_folder_of_compiled_models_is_bounded(compiled_models: ModuleType, tmp_path: Path) -> None:
     """What was used longest ago goes first, and the rest fits."""
     for age, name in enumerate(("new", "old", "oldest")):
         (tmp_path / name).write_bytes(b"1234")
         os.utime(tmp_path / name, (1000 - age, 1000 - age))
 
-    backend.compiled_models.drop_oldest(tmp_path, most=9)
+    compiled_models.drop_oldest(tmp_path, most=9)
 
     assert {"new", "old"} == {file.name for file in tmp_path.iterdir()}
 
 
-def test_a_folder_that_cannot_be_written_is_no_fault(backend: ModuleType, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_no_fault(compiled_models: ModuleType, tmp_path: Path) -> None:
     """The model is compiled all the same."""
     arguments = write_model(tmp_path)
     occupied = tmp_path / "file"
     occupied.touch()
 
-    compiled_models = backend.compiled_models.CompiledModels(occupied / "kept")
+    models = compiled_models.CompiledModels(occupied / "kept")
 
-    assert compiled_models.compile(tmp_path / "1" / "model.onnx", json.loads(arguments["model_config"]))
+    assert models.compile(tmp_path / "1" / "model.onnx", json.loads(arguments["model_config"]))
 
 
 @pytest.mark.parametrize(("expected", "quota"), [(1, "50000 100000"), (1, "100000 100000")])
-def test_cores_within_the_quota(backend: ModuleType, tmp_path: Path, expected: int, quota: str) -> None:
+def test_cores_within_the_quota(compiled_models: ModuleType, tmp_path: Path, expected: int, quota: str) -> None:
     """A container's quota bounds the threads, rounded up to whole cores."""
     (tmp_path / "cpu.max").write_text(quota)
 
-    assert expected == backend.compiled_models.available_cores(tmp_path / "cpu.max")
+    assert expected == compiled_models.available_cores(tmp_path / "cpu.max")
 
 
-def test_cores_without_a_quota(backend: ModuleType, tmp_path: Path) -> None:
+def test_cores_without_a_quota(compiled_models: ModuleType, tmp_path: Path) -> None:
     """No quota and no such file both mean all cores that this process may run on."""
     (tmp_path / "cpu.max").write_text("max 100000")
 
-    assert backend.compiled_models.available_cores(tmp_path / "absent") == backend.compiled_models.available_cores(
-        tmp_path / "cpu.max"
-    )
+    assert compiled_models.available_cores(tmp_path / "absent") == compiled_models.available_cores(tmp_path / "cpu.max")

@@ -11,10 +11,12 @@ import json
 import math
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import openvino
 import triton_python_backend_utils as pb_utils
+from openvino import opset13
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -26,6 +28,29 @@ LARGEST_KEPT = 64 << 20
 """Bytes of a graph and its weights; larger ones are compiled as fast as they would be read back."""
 KEPT_IN_ALL = 512 << 20
 """Bytes of the folder; what was not used for longest goes."""
+
+
+class Part(NamedTuple):
+    """What is computed of a graph.
+
+    Attributes:
+        zero: Inputs that are known to be zero, and not given any more; their shapes must be fixed.
+        outputs: The only outputs that are wanted; None for all of them.
+    """
+
+    zero: frozenset[str] = frozenset()
+    outputs: frozenset[str] | None = None
+
+    def inputs_of(self, config: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+        """Those of a configuration that are still given."""
+        return [tensor for tensor in config["input"] if tensor["name"] not in self.zero]
+
+    def outputs_of(self, config: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+        """Those of a configuration that are wanted."""
+        return [tensor for tensor in config["output"] if self.outputs is None or tensor["name"] in self.outputs]
+
+
+WHOLE = Part()
 
 
 @functools.cache
@@ -51,13 +76,13 @@ class CompiledModels:
         folder = os.environ.get(FOLDER_VARIABLE)
         return cls(Path(folder) if folder else None)
 
-    def compile(self, onnx: Path, config: Mapping[str, Any]) -> openvino.CompiledModel:
-        """Returns the graph, compiled in the shapes of one row of `config`."""
+    def compile(self, onnx: Path, config: Mapping[str, Any], part: Part = WHOLE) -> openvino.CompiledModel:
+        """Returns a part of the graph, compiled in the shapes of one row of `config`."""
         files = files_of(onnx)
         if self._folder is None or sum(file.stat().st_size for file in files) > LARGEST_KEPT:
-            return self._compile(onnx, config)
-        kept = self._folder / f"{self._key(files, config)}.blob"
-        return self._read(kept) or self._compile_and_keep(kept, onnx, config)
+            return self._compile(onnx, config, part)
+        kept = self._folder / f"{self._key(files, config, part)}.blob"
+        return self._read(kept) or self._compile_and_keep(kept, onnx, config, part)
 
     def _read(self, kept: Path) -> openvino.CompiledModel | None:
         """Reads a file back, and marks it as used; None if it is not there, or damaged."""
@@ -68,27 +93,43 @@ class CompiledModels:
             return None
         return compiled
 
-    def _compile_and_keep(self, kept: Path, onnx: Path, config: Mapping[str, Any]) -> openvino.CompiledModel:
-        compiled = self._compile(onnx, config)
+    def _compile_and_keep(
+        self, kept: Path, onnx: Path, config: Mapping[str, Any], part: Part
+    ) -> openvino.CompiledModel:
+        compiled = self._compile(onnx, config, part)
         keep(kept, compiled.export_model().getvalue())
         return compiled
 
-    def _compile(self, onnx: Path, config: Mapping[str, Any]) -> openvino.CompiledModel:
+    def _compile(self, onnx: Path, config: Mapping[str, Any], part: Part) -> openvino.CompiledModel:
         try:
             graph = self._core.read_model(onnx)
         except RuntimeError as error:
             raise pb_utils.TritonModelException(f"{onnx} is not a graph that OpenVINO can read: {error}") from error
         tensors_of(graph.inputs, config["input"], of=onnx)
         graph.reshape(shapes(config))
+        restrict(graph, part)
         return self._core.compile_model(graph, "CPU", properties())
 
-    def _key(self, files: Iterable[Path], config: Mapping[str, Any]) -> str:
+    def _key(self, files: Iterable[Path], config: Mapping[str, Any], part: Part) -> str:
         """Names all that a compiled graph depends on: graph, shapes, settings, OpenVINO and the CPU."""
-        names = ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")
-        device = [self._core.get_property("CPU", name) for name in names]
+        device = [self._core.get_property("CPU", name) for name in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")]
         wanted = {name: str(shape) for name, shape in shapes(config).items()}
-        circumstances = json.dumps([wanted, properties(), openvino.__version__, device], sort_keys=True)
+        names = [sorted(part.zero), part.outputs and sorted(part.outputs)]
+        circumstances = json.dumps([wanted, names, properties(), openvino.__version__, device], sort_keys=True)
         return hashlib.sha256(b"".join(file.read_bytes() for file in files) + circumstances.encode()).hexdigest()
+
+
+def restrict(graph: openvino.Model, part: Part) -> None:
+    """Leaves a part of a graph, in place; OpenVINO drops whatever only the rest of it needed."""
+    for port in graph.inputs:
+        if part.zero & port.get_names():
+            zeros = opset13.constant(np.zeros(port.get_shape(), port.get_element_type().to_dtype()))
+            port.replace(zeros.output(0))
+            graph.remove_parameter(port.get_node())
+    for result in graph.get_results():
+        if part.outputs is not None and not part.outputs & result.input_value(0).get_names():
+            graph.remove_result(result)
+    graph.validate_nodes_and_infer_types()
 
 
 def files_of(onnx: Path) -> list[Path]:
