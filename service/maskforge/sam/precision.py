@@ -5,11 +5,9 @@ before the export, and modules that need all their digits say so by `full_precis
 """
 
 from enum import StrEnum
-from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
 class Precision(StrEnum):
@@ -34,19 +32,43 @@ _DTYPES = {Precision.BF16: torch.bfloat16, Precision.FP16: torch.float16, Precis
 def lower(model: nn.Module, precision: Precision) -> None:
     """Cast a model in place to `precision`, except for the modules that are marked `full_precision`.
 
-    Batch norms are folded into the convolutions before them: their statistics do not bear rounding.
+    Weights of layers that are marked `half_weights` become fp16, and such a layer casts them up to its input's type.
+    They are read from files in fp16 (`save_weights`), so that this loses nothing, and the graph stores half the bytes.
     """
-    fold_batch_norms(model)
+    _replace_batch_norms(model)
     _cast(model, precision.dtype)
+    for layer in model.modules():
+        if getattr(layer, "half_weights", False):
+            layer.half()
 
 
-def fold_batch_norms(model: nn.Module) -> None:
-    """Replace each convolution that a batch norm follows (in order of definition) by one that does both, in place."""
+class Affine(nn.Module):
+    """What a batch norm of constant statistics does, by half its constants.
+
+    It is not folded into the convolution before it, whose weights fp16 would no longer hold exactly. Engines do that.
+    """
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(self, norm: nn.BatchNorm2d) -> None:
+        """Do what `norm` does outside training."""
+        super().__init__()
+        variance, mean = norm.get_buffer("running_var"), norm.get_buffer("running_mean")
+        scale = norm.weight.detach() / torch.sqrt(variance + norm.eps)
+        self.register_buffer("scale", scale[:, None, None])
+        self.register_buffer("shift", (norm.bias.detach() - mean * scale)[:, None, None])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map float [B,C,H,W] to the same shape."""
+        return x * self.scale + self.shift
+
+
+def _replace_batch_norms(model: nn.Module) -> None:
     for parent in list(model.modules()):
-        for (name, layer), (norm_name, norm) in pairwise(list(parent.named_children())):
-            if isinstance(layer, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-                setattr(parent, name, fuse_conv_bn_eval(layer.eval(), norm.eval()))
-                setattr(parent, norm_name, nn.Identity())
+        for name, norm in parent.named_children():
+            if isinstance(norm, nn.BatchNorm2d):
+                setattr(parent, name, Affine(norm))
 
 
 def cast_for(layer: nn.Conv2d, tensor: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from maskforge.errors import InvalidCheckpoint
 from maskforge.lite0.trunk import EfficientNetLite0
 from maskforge.sam.model import Prompts
 from maskforge.sam.pixels import valid_area
+from maskforge.sam.precision import Affine, Precision, lower
 from maskforge.training.examples import Crop, ExampleConfig, draw_crop, first_prompt
 from maskforge.training.rounds import Target, draw_pixel, second_round
 from maskforge.training.schedule import Phase, TrainingConfig
@@ -115,6 +116,17 @@ def test_what_holds_no_weights_is_refused(tmp_path: Path, name: str, complaint: 
         load_weights(nn.Linear(3, 2), tmp_path / name)
 
 
+def test_a_batch_norm_is_lowered_to_a_scale_and_a_shift() -> None:
+    """Outside training the two are one function."""
+    torch.manual_seed(0)
+    norm = nn.BatchNorm2d(3, eps=1e-3).eval()
+    for tensor in (norm.weight.data, norm.bias.data, norm.running_mean, norm.running_var):
+        assert tensor is not None
+        tensor.uniform_(0.5, 2)
+    x = torch.randn(2, 3, 4, 4)
+    torch.testing.assert_close(Affine(norm)(x), norm(x))
+
+
 def test_padding_is_not_valid() -> None:
     """Rows beyond the height and columns beyond the width are 0."""
     area = valid_area(torch.tensor([[1, 3], [2, 2]], dtype=torch.int32), 3)
@@ -127,6 +139,21 @@ def test_the_trunk_has_strides_8_16_and_32() -> None:
     with torch.inference_mode():
         shapes = [tuple(feature.shape) for feature in EfficientNetLite0().eval()(torch.zeros(1, 3, 64, 64))]
     assert shapes == [(1, 40, 8, 8), (1, 112, 4, 4), (1, 320, 2, 2)]
+
+
+@pytest.mark.parametrize("precision", list(Precision))
+def test_the_trunk_is_exact_in_every_precision(precision: Precision) -> None:
+    """Weights that came from fp16 are stored in fp16, and the features stay what they are in fp32."""
+    torch.manual_seed(0)
+    trunk, image = EfficientNetLite0().eval(), torch.randn(1, 3, 64, 64)
+    trunk.load_state_dict({name: tensor.half() for name, tensor in trunk.state_dict().items()})
+    with torch.inference_mode():
+        expected = trunk(image)
+        lower(trunk, precision)
+        actual = trunk(image)
+    convolutions = [module for module in trunk.modules() if isinstance(module, nn.Conv2d)]
+    assert {layer.weight.dtype for layer in convolutions} == {torch.float16}
+    torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_training_leaves_batch_norm_alone() -> None:
