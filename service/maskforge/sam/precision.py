@@ -34,7 +34,10 @@ def lower(model: nn.Module, precision: Precision) -> None:
 
     Weights of layers that are marked `half_weights` become fp16, and such a layer casts them up to its input's type.
     They are read from files in fp16 (`save_weights`), so that this loses nothing, and the graph stores half the bytes.
+    fp32 is the model as it is.
     """
+    if precision is Precision.FP32:
+        return
     _replace_batch_norms(model)
     _cast(model, precision.dtype)
     for layer in model.modules():
