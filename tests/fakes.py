@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from maskgate.domain.embedding import HeldEmbedding
 from maskgate.domain.errors import CacheUnavailable, ModelNotFound, StoreUnavailable
 from maskgate.domain.frame import Frame
 from maskgate.domain.image import EncoderImage, ImageInfo, ImageSize
+from maskgate.domain.mask import DecodedMasks
 from maskgate.domain.model import ModelSpec
 from maskgate.domain.prompt import MaskSelection
-from maskgate.ports import DecodedMasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,9 +92,9 @@ class FakeBackend:
         return (digest * spec.embedding_bytes)[: spec.embedding_bytes]
 
     async def decode(
-        self, spec: ModelSpec, embedding: bytes, slots: PromptSlots, selection: MaskSelection
+        self, spec: ModelSpec, embedding: HeldEmbedding, slots: PromptSlots, selection: MaskSelection
     ) -> DecodedMasks:
-        self.decodes.append(Decode(embedding, slots, selection))
+        self.decodes.append(Decode(embedding.tensor, slots, selection))
         await self.gate.wait()
         if self.decode_error is not None:
             raise self.decode_error
@@ -123,6 +125,34 @@ class FakeDecoder:
         del content
         self.prepared += 1
         return EncoderImage(np.full((3, side, side), 128, np.uint8), Frame(self._size, side).valid, self._size)
+
+
+class FakeShelf:
+    """An embedding shelf that is a dictionary.
+
+    Attributes:
+        entries: What is kept.
+        held: Once for each holder, what is held.
+    """
+
+    def __init__(self) -> None:
+        self.entries: dict[EmbeddingKey, Embedding] = {}
+        self.held: list[EmbeddingKey] = []
+
+    def hold(self, key: EmbeddingKey) -> HeldEmbedding | None:
+        return self._held(key, self.entries[key]) if key in self.entries else None
+
+    def keep(self, key: EmbeddingKey, embedding: Embedding) -> HeldEmbedding:
+        return self._held(key, self.entries.setdefault(key, embedding))
+
+    def _held(self, key: EmbeddingKey, embedding: Embedding) -> HeldEmbedding:
+        self.held.append(key)
+        return HeldEmbedding(embedding.original, embedding.tensor, release=partial(self.held.remove, key))
+
+
+def held(tensor: bytes) -> HeldEmbedding:
+    """An embedding that nobody keeps."""
+    return HeldEmbedding(SIZE, tensor, release=lambda: None)
 
 
 class FakeCache:

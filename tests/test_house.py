@@ -80,8 +80,8 @@ def test_documented_defaults_are_the_defaults(monkeypatch: pytest.MonkeyPatch) -
 def test_every_setting_is_read() -> None:
     """No setting gives false safety: the composition root or its command reads each of them."""
     read = set()
-    for file in ("bootstrap.py", "cli/serve.py"):
-        for node in ast.walk(ast.parse((SERVICE / "maskgate" / file).read_text(encoding="utf-8"))):
+    for path in (*(SERVICE / "maskgate/bootstrap").glob("*.py"), SERVICE / "maskgate/cli/serve.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "settings":
                 read.add(node.attr)
 

@@ -1,4 +1,4 @@
-"""What EmbeddingCache promises, asked of every adapter."""
+"""What EmbeddingCache promises, asked of every adapter, and of the fake that stands in for them elsewhere."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from maskgate.adapters.memory import MemoryEmbeddingCache
 from maskgate.adapters.redis import Breaker, RedisEmbeddingCache, RedisImageStore, ping
 from maskgate.domain.embedding import Embedding, EmbeddingKey
 from maskgate.domain.errors import CacheUnavailable, StoreUnavailable
 from maskgate.domain.image import ImageId, ImageSize
 from tests.contract.conftest import connected
-from tests.fakes import SPEC
+from tests.fakes import SPEC, FakeCache
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -28,10 +27,10 @@ OTHER = Embedding(ImageSize(1, 1), b"\0\xff")
 TTL = 100
 
 
-@pytest.fixture(params=["memory", "redis"])
+@pytest.fixture(params=["fake", "redis"])
 def cache(request: pytest.FixtureRequest) -> EmbeddingCache:
-    if request.param == "memory":
-        return MemoryEmbeddingCache(max_bytes=2**22)
+    if request.param == "fake":
+        return FakeCache()
     return RedisEmbeddingCache(request.getfixturevalue("redis"), ttl=TTL, breaker=Breaker())
 
 

@@ -13,14 +13,46 @@ from maskgate.domain.errors import CacheUnavailable, MaskgateError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from maskgate.domain.embedding import Embedding, EmbeddingKey
+    from maskgate.domain.embedding import Embedding, EmbeddingKey, HeldEmbedding
     from maskgate.domain.image import EncoderImage
+    from maskgate.domain.mask import DecodedMasks
     from maskgate.domain.model import ModelSpec
     from maskgate.domain.prompt import MaskSelection, PromptSlots
-    from maskgate.ports import DecodedMasks, EmbeddingCache, InferenceBackend
+    from maskgate.ports import EmbeddingCache, EmbeddingShelf, InferenceBackend
     from maskgate.telemetry import CacheMetrics, InferenceMetrics
 
 _log = structlog.get_logger(__name__)
+
+
+class _Tier:
+    """The counters of one tier, all of them exposed from the start."""
+
+    def __init__(self, tier: str, metrics: CacheMetrics) -> None:
+        self.write_errors = metrics.write_errors.labels(tier)
+        self.hits, self.misses, self.errors = [
+            metrics.lookups.labels(tier, result) for result in ("hit", "miss", "error")
+        ]
+
+    def looked_up(self, *, found: bool) -> None:
+        (self.hits if found else self.misses).inc()
+
+
+class InstrumentedShelf:
+    """Counts lookups. What has just been kept is held without another one."""
+
+    def __init__(self, inner: EmbeddingShelf, *, tier: str, metrics: CacheMetrics) -> None:
+        self._inner = inner
+        self._counters = _Tier(tier, metrics)
+
+    def hold(self, key: EmbeddingKey) -> HeldEmbedding | None:
+        """See EmbeddingShelf."""
+        held = self._inner.hold(key)
+        self._counters.looked_up(found=held is not None)
+        return held
+
+    def keep(self, key: EmbeddingKey, embedding: Embedding) -> HeldEmbedding:
+        """See EmbeddingShelf."""
+        return self._inner.keep(key, embedding)
 
 
 class InstrumentedCache:
@@ -29,18 +61,17 @@ class InstrumentedCache:
     def __init__(self, inner: EmbeddingCache, *, tier: str, metrics: CacheMetrics) -> None:
         self._inner = inner
         self._tier = tier
-        self._write_errors = metrics.write_errors.labels(tier)
-        self._lookups = {result: metrics.lookups.labels(tier, result) for result in ("hit", "miss", "error")}
+        self._counters = _Tier(tier, metrics)
 
     async def get(self, key: EmbeddingKey) -> Embedding | None:
         """See EmbeddingCache; never raises."""
         try:
             embedding = await self._inner.get(key)
         except CacheUnavailable as error:
-            self._lookups["error"].inc()
+            self._counters.errors.inc()
             _log.warning("embedding_cache.unreadable", tier=self._tier, error=str(error))
             return None
-        self._lookups["miss" if embedding is None else "hit"].inc()
+        self._counters.looked_up(found=embedding is not None)
         return embedding
 
     async def put(self, key: EmbeddingKey, embedding: Embedding) -> None:
@@ -48,7 +79,7 @@ class InstrumentedCache:
         try:
             await self._inner.put(key, embedding)
         except CacheUnavailable as error:
-            self._write_errors.inc()
+            self._counters.write_errors.inc()
             _log.warning("embedding_cache.unwritable", tier=self._tier, error=str(error))
 
 
@@ -69,7 +100,7 @@ class InstrumentedBackend:
             return await self._inner.encode(spec, image)
 
     async def decode(
-        self, spec: ModelSpec, embedding: bytes, slots: PromptSlots, selection: MaskSelection
+        self, spec: ModelSpec, embedding: HeldEmbedding, slots: PromptSlots, selection: MaskSelection
     ) -> DecodedMasks:
         """See InferenceBackend."""
         with self._observed(spec.name, "decode"):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from maskgate.domain.embedding import HeldEmbedding
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
@@ -44,8 +46,8 @@ class BoundedLru(Generic[_V]):
             self.size_bytes -= self._size_of(self._entries.pop(key))
 
 
-class MemoryEmbeddingCache:
-    """L1: embeddings ready to be sent."""
+class MemoryShelf:
+    """L1: embeddings as bytes, which live on for as long as somebody uses them: there is nothing to release."""
 
     def __init__(self, *, max_bytes: int) -> None:
         self._entries: BoundedLru[Embedding] = BoundedLru(
@@ -54,13 +56,22 @@ class MemoryEmbeddingCache:
 
     @property
     def size_bytes(self) -> int:
-        """How many bytes of embeddings it holds."""
+        """How many bytes of embeddings it keeps."""
         return self._entries.size_bytes
 
-    async def get(self, key: EmbeddingKey) -> Embedding | None:
-        """See EmbeddingCache."""
-        return self._entries.get(key)
+    def hold(self, key: EmbeddingKey) -> HeldEmbedding | None:
+        """See EmbeddingShelf."""
+        embedding = self._entries.get(key)
+        return None if embedding is None else _held(embedding)
 
-    async def put(self, key: EmbeddingKey, embedding: Embedding) -> None:
-        """See EmbeddingCache."""
-        self._entries.put(key, embedding)
+    def keep(self, key: EmbeddingKey, embedding: Embedding) -> HeldEmbedding:
+        """See EmbeddingShelf."""
+        held = self.hold(key)
+        if held is None:
+            self._entries.put(key, embedding)
+            held = _held(embedding)
+        return held
+
+
+def _held(embedding: Embedding) -> HeldEmbedding:
+    return HeldEmbedding(embedding.original, embedding.tensor, release=lambda: None)

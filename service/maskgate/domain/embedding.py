@@ -10,6 +10,10 @@ from typing import TYPE_CHECKING
 from maskgate.domain.image import ImageSize
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import Self
+
     from maskgate.domain.image import ImageId
     from maskgate.domain.model import ModelSpec
 
@@ -78,3 +82,26 @@ class Embedding:
         if zlib.crc32(tensor, zlib.crc32(data[: _HEADER.size])) != checksum:
             return None
         return cls(ImageSize(width, height), tensor)
+
+
+@dataclass(frozen=True, slots=True)
+class HeldEmbedding:
+    """An embedding in the memory of this process that somebody is using; a context manager that releases it.
+
+    Attributes:
+        original: Size of the oriented image.
+        tensor: As that of an Embedding; it stays as it is until it is released, and is not to be read after that.
+        release: Ends the use; to be called exactly once.
+    """
+
+    original: ImageSize
+    tensor: bytes
+    release: Callable[[], None]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.release()

@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING
 
 from maskgate.domain.frame import Frame
 from maskgate.domain.mask import Mask, best_first
-from maskgate.domain.prompt import Multimask, PromptSlots
+from maskgate.domain.prompt import PromptSlots
 from maskgate.domain.timing import Timing
 
 if TYPE_CHECKING:
+    from maskgate.domain.embedding import HeldEmbedding
     from maskgate.domain.image import ImageId
-    from maskgate.domain.prompt import Prompt
-    from maskgate.ports import DecodedMasks, InferenceBackend, Offload
-    from maskgate.usecases.admission import Admission
+    from maskgate.domain.mask import DecodedMasks
+    from maskgate.domain.model import ModelSpec
+    from maskgate.domain.query import SegmentQuery
+    from maskgate.ports import InferenceBackend, Offload
+    from maskgate.usecases.decode import Decode, Decoded
     from maskgate.usecases.embed_image import EmbedImage
 
 
@@ -33,23 +36,15 @@ class Segment:
     """Embed, decode, upscale."""
 
     def __init__(
-        self,
-        *,
-        embed: EmbedImage,
-        backend: InferenceBackend,
-        admission: Admission,
-        offload: Offload,
-        default_model: str,
+        self, *, embed: EmbedImage, decode: Decode, backend: InferenceBackend, offload: Offload, default_model: str
     ) -> None:
         self._embed = embed
+        self._decode = decode
         self._backend = backend
-        self._admission = admission
         self._offload = offload
         self._default_model = default_model
 
-    async def __call__(
-        self, image_id: ImageId, prompt: Prompt, *, multimask: Multimask = Multimask.AUTO, model: str = ""
-    ) -> Segmentation:
+    async def __call__(self, query: SegmentQuery) -> Segmentation:
         """Segment an image.
 
         Raises:
@@ -59,29 +54,26 @@ class Segment:
             StoreUnavailable, BackendUnavailable, Overloaded, InferenceFailed: As the ports say.
         """
         started = perf_counter()
-        spec = await self._backend.spec(model or self._default_model)
-        prompt.check_fits(spec)
-        embedded = await self._embed(image_id, spec)
-        prompt.check_inside(embedded.embedding.original)
-        frame = Frame(embedded.embedding.original, spec.input_size)
-        slots = PromptSlots.fill(prompt, frame=frame, slots=spec.prompt_slots)
-        async with self._admission.permit() as queued:
-            decoding = perf_counter()
-            decoded = await self._backend.decode(spec, embedded.embedding.tensor, slots, prompt.select(multimask))
-            decode = perf_counter() - decoding
-        masks = await self._offload(lambda: _masks_of(decoded, frame))
-        return Segmentation(
-            image_id,
-            spec.name,
-            masks,
-            Timing(
-                cache_tier=embedded.tier,
-                queue=embedded.queue + queued,
-                encode=embedded.encode,
-                decode=decode,
-                total=perf_counter() - started,
-            ),
+        spec = await self._backend.spec(query.model or self._default_model)
+        query.prompt.check_fits(spec)
+        async with self._embed(query.image_id, spec) as embedded:
+            frame = Frame(embedded.embedding.original, spec.input_size)
+            decoded = await self._decoded(query, spec, embedded.embedding, frame)
+        masks = await self._offload(lambda: _masks_of(decoded.masks, frame))
+        timing = Timing(
+            cache_tier=embedded.effort.tier,
+            queue=embedded.effort.queue + decoded.queue,
+            encode=embedded.effort.encode,
+            decode=decoded.decode,
+            total=perf_counter() - started,
         )
+        return Segmentation(query.image_id, spec.name, masks, timing)
+
+    async def _decoded(self, query: SegmentQuery, spec: ModelSpec, embedding: HeldEmbedding, frame: Frame) -> Decoded:
+        prompt = query.prompt
+        prompt.check_inside(embedding.original)
+        slots = PromptSlots.fill(prompt, frame=frame, slots=spec.prompt_slots)
+        return await self._decode(spec, embedding, slots, prompt.select(query.multimask))
 
 
 def _masks_of(decoded: DecodedMasks, frame: Frame) -> tuple[Mask, ...]:

@@ -3,14 +3,14 @@ from __future__ import annotations
 import pytest
 from prometheus_client import CollectorRegistry
 
-from maskgate.adapters.instrumented import InstrumentedBackend, InstrumentedCache
+from maskgate.adapters.instrumented import InstrumentedBackend, InstrumentedCache, InstrumentedShelf
 from maskgate.domain.embedding import Embedding, EmbeddingKey
 from maskgate.domain.errors import InferenceFailed
 from maskgate.domain.frame import Frame
 from maskgate.domain.image import ImageId
 from maskgate.domain.prompt import MaskSelection, Point, Prompt, PromptSlots
 from maskgate.telemetry import CacheMetrics, InferenceMetrics
-from tests.fakes import SIZE, SPEC, FailingCache, FakeBackend, FakeCache, FakeDecoder
+from tests.fakes import SIZE, SPEC, FailingCache, FakeBackend, FakeCache, FakeDecoder, FakeShelf, held
 
 KEY = EmbeddingKey.of(ImageId.of(b"photo"), SPEC)
 EMBEDDING = Embedding(SIZE, b"tensor")
@@ -44,6 +44,24 @@ async def test_lookups_are_counted() -> None:
     assert {"miss": 1, "hit": 2, "error": 0} == lookups
 
 
+async def test_lookups_at_hand_are_counted() -> None:
+    """A shelf's hits and misses are told apart; holding what one has just kept is neither."""
+    counted = Counted()
+    shelf = InstrumentedShelf(FakeShelf(), tier="l1", metrics=CacheMetrics(counted.registry))
+
+    missed = shelf.hold(KEY)
+    kept, found = shelf.keep(KEY, EMBEDDING), shelf.hold(KEY)
+
+    lookups = {
+        result: counted("embedding_cache_lookups_total", tier="l1", result=result)
+        for result in ("miss", "hit", "error")
+    }
+    assert missed is None
+    assert found is not None
+    assert EMBEDDING.tensor == kept.tensor == found.tensor
+    assert {"miss": 1, "hit": 1, "error": 0} == lookups
+
+
 async def test_a_broken_cache_is_a_miss() -> None:
     """A cache that cannot be asked fails no request: it is counted, and nothing is remembered."""
     counted = Counted()
@@ -65,7 +83,7 @@ async def test_calls_to_the_backend_are_timed() -> None:
     spec = await backend.spec("tiny")
     embedding = await backend.encode(spec, await FakeDecoder().prepare(b"", side=64))
     for _ in range(2):
-        await backend.decode(spec, embedding, SLOTS, MaskSelection.BEST)
+        await backend.decode(spec, held(embedding), SLOTS, MaskSelection.BEST)
 
     assert counted("inference_duration_seconds_count", model="tiny", stage="encode") == 1
     assert counted("inference_duration_seconds_count", model="tiny", stage="decode") == 2
@@ -79,7 +97,7 @@ async def test_failures_of_the_backend_are_counted_and_go_on() -> None:
     backend = InstrumentedBackend(inner, metrics=InferenceMetrics(counted.registry))
 
     with pytest.raises(InferenceFailed):
-        await backend.decode(SPEC, b"", SLOTS, MaskSelection.BEST)
+        await backend.decode(SPEC, held(b""), SLOTS, MaskSelection.BEST)
 
     assert counted("inference_errors_total", model="tiny", stage="decode", reason="INFERENCE_FAILED") == 1
     assert counted("inference_duration_seconds_count", model="tiny", stage="decode") is None

@@ -26,7 +26,7 @@ from maskgate.domain.errors import (
 )
 from maskgate.domain.frame import Frame
 from maskgate.domain.prompt import MaskSelection, Point, Prompt, PromptSlots
-from tests.fakes import SIZE, SPEC, FakeDecoder
+from tests.fakes import SIZE, SPEC, FakeDecoder, held
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -271,7 +271,7 @@ async def test_one_mask_asks_for_one(selection: MaskSelection, select: float) ->
     embedding = bytes(range(256)) * 2
 
     async with backend_of(triton) as backend:
-        masks = await backend.decode(SPEC, embedding, SLOTS, selection)
+        masks = await backend.decode(SPEC, held(embedding), SLOTS, selection)
 
     (request,) = triton.requests
     raw = dict(zip(inputs_of(request), request.raw_input_contents, strict=True))
@@ -298,7 +298,7 @@ async def test_all_masks_leave_the_single_one_out() -> None:
     triton.answers["iou_predictions"] = np.array([[[0.1, 0.2, 0.3, 0.4]]], np.float32)
 
     async with backend_of(triton) as backend:
-        masks = await backend.decode(SPEC, bytes(512), SLOTS, MaskSelection.ALL)
+        masks = await backend.decode(SPEC, held(bytes(512)), SLOTS, MaskSelection.ALL)
 
     assert [1, 2, 3] == masks.logits[:, 0, 0].tolist()
     assert [pytest.approx(iou) for iou in (0.2, 0.3, 0.4)] == masks.ious.tolist()
@@ -324,7 +324,7 @@ async def test_a_lost_backend_is_asked_for_its_spec_again() -> None:
     async with backend_of(triton) as backend:
         spec = await backend.spec("tiny")
         with pytest.raises(BackendUnavailable):
-            await backend.decode(spec, bytes(512), SLOTS, MaskSelection.BEST)
+            await backend.decode(spec, held(bytes(512)), SLOTS, MaskSelection.BEST)
         await backend.spec("tiny")
 
     assert triton.described == 4
@@ -369,7 +369,7 @@ async def test_nobody_there() -> None:
         with pytest.raises(BackendUnavailable):
             await backend.spec("tiny")
         with pytest.raises(BackendUnavailable):
-            await backend.decode(SPEC, bytes(512), SLOTS, MaskSelection.BEST)
+            await backend.decode(SPEC, held(bytes(512)), SLOTS, MaskSelection.BEST)
         with pytest.raises(BackendUnavailable):
             await backend.ping()
     finally:

@@ -17,7 +17,7 @@ from maskgate.transport.grpc._pb import segmentation_pb2 as pb
 from maskgate.transport.grpc._pb.segmentation_pb2_grpc import SegmentationServiceStub
 from maskgate.transport.grpc.server import GrpcBounds, create_server
 from maskgate.transport.rest.app import create_app
-from tests.unit.transport.world import LIMITS
+from tests.unit.transport.world import SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tests.unit.transport.world import World
 
 SERVICE = "maskgate.v1.SegmentationService"
-BOUNDS = GrpcBounds(max_message_bytes=4 * LIMITS.max_bytes, max_concurrent_calls=100)
+BOUNDS = GrpcBounds(max_message_bytes=4 * SETTINGS.max_upload_bytes, max_concurrent_calls=100)
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,7 @@ async def open_rest(world: World) -> AsyncIterator[RestSkin]:
         observer=world.observer,
         health=world.health,
         registry=world.registry,
-        max_upload_bytes=LIMITS.max_bytes,
+        max_upload_bytes=SETTINGS.max_upload_bytes,
     )
     # What a server does with errors that reach it: the app has answered already.
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)

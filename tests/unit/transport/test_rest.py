@@ -15,7 +15,7 @@ from maskgate.domain.errors import BackendUnavailable
 from maskgate.domain.image import ImageId
 from maskgate.domain.prompt import Point
 from tests import pictures
-from tests.unit.transport.world import LIMITS
+from tests.unit.transport.world import SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -88,7 +88,7 @@ async def test_forms_that_are_refused(rest: RestSkin, world: World, body: bytes,
 async def test_long_bodies_are_not_read_to_the_end(rest: RestSkin, declared: bool, form: bool) -> None:  # noqa: FBT001
     """A body is refused once it is over the limit, also where its length is not declared."""
     sent = 0
-    content = bytes(100 * LIMITS.max_bytes)
+    content = bytes(100 * SETTINGS.max_upload_bytes)
     if form:
         content = b'--b\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\n' + content
 
@@ -102,7 +102,7 @@ async def test_long_bodies_are_not_read_to_the_end(rest: RestSkin, declared: boo
     response = await rest.client.post("/v1/images", content=counted(), headers=headers)
 
     assert (400, "IMAGE_TOO_LARGE") == (response.status_code, response.json()["error"]["reason"])
-    assert sent <= LIMITS.max_bytes + 70_000
+    assert sent <= SETTINGS.max_upload_bytes + 70_000
     assert bool(sent) != declared
 
 
@@ -115,14 +115,14 @@ async def test_a_chunked_upload_within_the_limit(rest: RestSkin) -> None:
 
 async def test_a_form_may_be_a_little_longer_than_its_file(rest: RestSkin) -> None:
     """A file of exactly the limit fits, with the headers of the form around it."""
-    response = await rest.client.post("/v1/images", files={"file": bytes(LIMITS.max_bytes)})
+    response = await rest.client.post("/v1/images", files={"file": bytes(SETTINGS.max_upload_bytes)})
 
     assert "INVALID_IMAGE" == response.json()["error"]["reason"]
 
 
 async def test_a_file_in_a_form_has_the_limit_of_any(rest: RestSkin) -> None:
     """A file over the limit is refused although the form around it may be longer."""
-    response = await rest.client.post("/v1/images", files={"file": bytes(LIMITS.max_bytes + 1)})
+    response = await rest.client.post("/v1/images", files={"file": bytes(SETTINGS.max_upload_bytes + 1)})
 
     assert "IMAGE_TOO_LARGE" == response.json()["error"]["reason"]
 

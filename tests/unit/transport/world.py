@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from prometheus_client import CollectorRegistry
 
 from maskgate.adapters.pillow import PillowImageDecoder, PillowMaskEncoder
-from maskgate.domain.image import ImageLimits
+from maskgate.bootstrap.usecases import Ports, create_embed, create_usecases, image_limits
+from maskgate.settings import Settings
 from maskgate.telemetry import Metrics
 from maskgate.transport.calls import CallObserver
 from maskgate.transport.health import Health
-from maskgate.transport.usecases import UseCases
-from maskgate.usecases.admission import Admission
-from maskgate.usecases.embed_image import EmbeddingCaches, EmbedImage
-from maskgate.usecases.get_image import GetImage
-from maskgate.usecases.segment import Segment
-from maskgate.usecases.upload_image import UploadImage
-from tests.fakes import SPEC, FailingStore, FakeBackend, FakeCache, FakeStore, inline
+from maskgate.usecases.embed_image import EmbeddingTiers
+from tests.fakes import SPEC, FailingStore, FakeBackend, FakeCache, FakeShelf, FakeStore, inline
 
-LIMITS = ImageLimits(max_bytes=20_000, max_pixels=10_000, max_side=1000)
+_LIMITS: dict[str, Any] = {"max_upload_bytes": 20_000, "max_image_pixels": 10_000, "max_image_side": 1000}
+SETTINGS = Settings(models=(SPEC.name,), **_LIMITS)
 
 
 @dataclass
@@ -44,29 +42,16 @@ class World:
         self.metrics = Metrics(self.registry)
         self.health = Health()
         self.observer = CallObserver(self.metrics.calls, max_seconds=self.max_seconds, max_calls=self.calls)
-        decoder = PillowImageDecoder(limits=LIMITS, offload=inline)
-        embed = EmbedImage(
-            caches=EmbeddingCaches(FakeCache(), FakeCache()),
+        settings = SETTINGS.model_copy(update={"decode_concurrency": self.decodes, "decode_waiting": self.waiting})
+        ports = Ports(
+            tiers=EmbeddingTiers(FakeShelf(), FakeCache()),
             store=self.store,
-            decoder=decoder,
+            decoder=PillowImageDecoder(limits=image_limits(settings), offload=inline),
             backend=self.backend,
-            admission=Admission(tier="image encoder", concurrency=4, waiting=64),
-        )
-        segment = Segment(
-            embed=embed,
-            backend=self.backend,
-            admission=Admission(tier="mask decoder", concurrency=self.decodes, waiting=self.waiting),
             offload=inline,
-            default_model=SPEC.name,
+            mask_encoder=PillowMaskEncoder(),
         )
-        upload = UploadImage(
-            store=self.store,
-            decoder=decoder,
-            limits=LIMITS,
-            admission=Admission(tier="image store", concurrency=4, waiting=64),
-            offload=inline,
-        )
-        self.usecases = UseCases(upload, GetImage(store=self.store), segment, inline, PillowMaskEncoder())
+        self.usecases = create_usecases(settings, ports, create_embed(settings, ports))
 
     def answered(self, protocol: str, method: str, code: str) -> float:
         """How many calls were counted."""

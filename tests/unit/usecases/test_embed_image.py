@@ -10,8 +10,8 @@ from maskgate.domain.errors import BackendUnavailable, ImageNotFound, Overloaded
 from maskgate.domain.image import ImageId, ImageInfo
 from maskgate.domain.timing import CacheTier
 from maskgate.usecases.admission import Admission
-from maskgate.usecases.embed_image import Embedded, EmbeddingCaches, EmbedImage
-from tests.fakes import SIZE, SPEC, FailingStore, FakeBackend, FakeCache, FakeDecoder, FakeStore
+from maskgate.usecases.embed_image import Effort, Embedded, EmbeddingTiers, EmbedImage
+from tests.fakes import SIZE, SPEC, FailingStore, FakeBackend, FakeCache, FakeDecoder, FakeShelf, FakeStore
 
 PHOTO = b"a photo"
 IMAGE_ID = ImageId.of(PHOTO)
@@ -25,18 +25,23 @@ class World:
     store: FakeStore = field(default_factory=FakeStore)
     backend: FakeBackend = field(default_factory=FakeBackend)
     decoder: FakeDecoder = field(default_factory=FakeDecoder)
-    l1: FakeCache = field(default_factory=FakeCache)
+    l1: FakeShelf = field(default_factory=FakeShelf)
     l2: FakeCache = field(default_factory=FakeCache)
     waiting: int = 100
 
     def __post_init__(self) -> None:
         self.embed = EmbedImage(
-            caches=EmbeddingCaches(self.l1, self.l2),
+            tiers=EmbeddingTiers(self.l1, self.l2),
             store=self.store,
             decoder=self.decoder,
             backend=self.backend,
             admission=Admission(tier="image encoder", concurrency=1, waiting=self.waiting),
         )
+
+    async def get(self, image_id: ImageId = IMAGE_ID) -> Embedded:
+        """Hold the embedding of an image for a moment."""
+        async with self.embed(image_id, SPEC) as embedded:
+            return embedded
 
     async def keep(self, content: bytes) -> ImageId:
         image_id = ImageId.of(content)
@@ -58,93 +63,93 @@ async def settle() -> None:
 
 async def test_a_miss_encodes_once_and_fills_both_tiers(world: World) -> None:
     """The first call reads the image, encodes it, and remembers the embedding in both tiers."""
-    embedded = await world.embed(IMAGE_ID, SPEC)
+    embedded = await world.get()
 
-    assert embedded.tier is CacheTier.MISS
+    assert embedded.effort.tier is CacheTier.MISS
     assert embedded.embedding.original == SIZE
-    assert embedded.encode > 0
+    assert embedded.effort.encode > 0
     assert (1, 1) == (world.backend.encodes, world.store.reads)
-    assert {KEY: embedded.embedding} == world.l1.entries == world.l2.entries
+    assert {KEY: Embedding(SIZE, embedded.embedding.tensor)} == world.l1.entries == world.l2.entries
 
 
 async def test_an_l1_hit_asks_nobody_else(world: World) -> None:
     """An embedding in the memory of the process needs neither Redis nor the image nor the encoder."""
-    first = await world.embed(IMAGE_ID, SPEC)
+    first = await world.get()
     world.l2.entries.clear()
     world.store.forget()
 
-    second = await world.embed(IMAGE_ID, SPEC)
+    second = await world.get()
 
-    assert second.tier is CacheTier.L1
-    assert first.embedding == second.embedding
-    assert (1, 0.0, 0.0) == (world.backend.encodes, second.encode, second.queue)
+    assert second.effort.tier is CacheTier.L1
+    assert first.embedding.tensor == second.embedding.tensor
+    assert (1, 0.0, 0.0) == (world.backend.encodes, second.effort.encode, second.effort.queue)
 
 
 async def test_an_l2_hit_fills_l1(world: World) -> None:
     """An embedding that another gateway made is taken over into the memory of this one."""
-    first = await world.embed(IMAGE_ID, SPEC)
+    first = await world.get()
     world.l1.entries.clear()
 
-    second, third = await world.embed(IMAGE_ID, SPEC), await world.embed(IMAGE_ID, SPEC)
+    second, third = await world.get(), await world.get()
 
-    assert [CacheTier.L2, CacheTier.L1] == [second.tier, third.tier]
-    assert first.embedding == second.embedding == third.embedding
+    assert [CacheTier.L2, CacheTier.L1] == [second.effort.tier, third.effort.tier]
+    assert first.embedding.tensor == second.embedding.tensor == third.embedding.tensor
     assert world.backend.encodes == 1
 
 
 async def test_a_wrong_sized_l2_entry_is_a_miss(world: World) -> None:
     """An entry that does not fit the model is made anew and replaced."""
-    first = await world.embed(IMAGE_ID, SPEC)
+    first = await world.get()
     world.l1.entries.clear()
     world.l2.shorten(KEY)
 
-    second = await world.embed(IMAGE_ID, SPEC)
+    second = await world.get()
 
-    assert second.tier is CacheTier.MISS
+    assert second.effort.tier is CacheTier.MISS
     assert world.backend.encodes == 2
-    assert {KEY: first.embedding} == world.l2.entries
+    assert {KEY: Embedding(SIZE, first.embedding.tensor)} == world.l2.entries
 
 
 async def test_an_embedding_needs_no_image(world: World) -> None:
     """An image that has expired can still be segmented while its embedding is cached."""
-    await world.embed(IMAGE_ID, SPEC)
+    await world.get()
     world.l1.entries.clear()
     world.store.forget()
 
-    embedded = await world.embed(IMAGE_ID, SPEC)
+    embedded = await world.get()
 
-    assert embedded.tier is CacheTier.L2
+    assert embedded.effort.tier is CacheTier.L2
     assert world.decoder.prepared == 1
 
 
 async def test_fifty_first_clicks_encode_once(world: World) -> None:
     """Concurrent first clicks on an image join one encode."""
     world.backend.gate.clear()
-    clicks = [asyncio.create_task(world.embed(IMAGE_ID, SPEC)) for _ in range(50)]
+    clicks = [asyncio.create_task(world.get()) for _ in range(50)]
     await settle()
 
     world.backend.gate.set()
     embedded = await asyncio.gather(*clicks)
 
     assert world.backend.encodes == 1
-    assert {CacheTier.MISS} == {each.tier for each in embedded}
-    assert len({each.embedding for each in embedded}) == 1
+    assert {CacheTier.MISS} == {each.effort.tier for each in embedded}
+    assert len({each.embedding.tensor for each in embedded}) == 1
 
 
 async def test_a_cancelled_click_loses_no_encode(world: World) -> None:
     """When everybody who waited has gone, the encode is finished and cached all the same; draining waits for it."""
     world.backend.gate.clear()
-    click = asyncio.create_task(world.embed(IMAGE_ID, SPEC))
+    click = asyncio.create_task(world.get())
     await settle()
     click.cancel()
     await settle()
 
     world.backend.gate.set()
     await world.embed.drain()
-    again = await world.embed(IMAGE_ID, SPEC)
+    again = await world.get()
 
     assert click.cancelled()
-    assert again.tier is CacheTier.L1
+    assert again.effort.tier is CacheTier.L1
     assert world.backend.encodes == 1
 
 
@@ -152,7 +157,7 @@ async def test_a_failed_encode_reaches_every_waiter_and_is_not_cached(world: Wor
     """All who waited get the error; the next call tries again."""
     world.backend.encode_error = BackendUnavailable("Triton is away.")
     world.backend.gate.clear()
-    clicks = [asyncio.create_task(world.embed(IMAGE_ID, SPEC)) for _ in range(3)]
+    clicks = [asyncio.create_task(world.get()) for _ in range(3)]
     await settle()
     world.backend.gate.set()
     outcomes = await asyncio.gather(*clicks, return_exceptions=True)
@@ -161,9 +166,9 @@ async def test_a_failed_encode_reaches_every_waiter_and_is_not_cached(world: Wor
     assert not world.l2.entries
 
     world.backend.encode_error = None
-    again = await world.embed(IMAGE_ID, SPEC)
+    again = await world.get()
 
-    assert again.tier is CacheTier.MISS
+    assert again.effort.tier is CacheTier.MISS
     assert world.backend.encodes == 2
 
 
@@ -172,7 +177,7 @@ async def test_an_unknown_image_is_not_found(world: World) -> None:
     unknown = ImageId.of(b"another photo")
 
     with pytest.raises(ImageNotFound, match="upload it") as refusal:
-        await world.embed(unknown, SPEC)
+        await world.get(unknown)
 
     assert {"image_id": str(unknown)} == refusal.value.metadata
     assert world.backend.encodes == 0
@@ -181,7 +186,7 @@ async def test_an_unknown_image_is_not_found(world: World) -> None:
 async def test_a_store_that_cannot_be_asked_is_not_a_missing_image() -> None:
     """A client must not be told to upload again what may still be kept."""
     embed = EmbedImage(
-        caches=EmbeddingCaches(FakeCache(), FakeCache()),
+        tiers=EmbeddingTiers(FakeShelf(), FakeCache()),
         store=FailingStore(),
         decoder=FakeDecoder(),
         backend=FakeBackend(),
@@ -189,14 +194,14 @@ async def test_a_store_that_cannot_be_asked_is_not_a_missing_image() -> None:
     )
 
     with pytest.raises(StoreUnavailable):
-        await embed(IMAGE_ID, SPEC)
+        await embed(IMAGE_ID, SPEC).__aenter__()
 
 
 async def test_images_are_not_read_ahead_of_the_cache(world: World) -> None:
     """The store is asked for bytes only where both tiers have missed."""
-    await world.embed(IMAGE_ID, SPEC)
+    await world.get()
     world.l1.entries.clear()
-    await world.embed(IMAGE_ID, SPEC)
+    await world.get()
 
     assert world.store.reads == 1
 
@@ -206,7 +211,7 @@ async def test_encodes_wait_for_their_turn() -> None:
     world = World(waiting=1)
     images = [await world.keep(content) for content in (b"one", b"two", b"three")]
     world.backend.gate.clear()
-    clicks = [asyncio.create_task(world.embed(image_id, SPEC)) for image_id in images]
+    clicks = [asyncio.create_task(world.get(image_id)) for image_id in images]
     await settle()
     await asyncio.sleep(0.03)
     assert world.backend.encodes == 1
@@ -217,21 +222,21 @@ async def test_encodes_wait_for_their_turn() -> None:
     assert isinstance(third, Overloaded)
     assert not isinstance(first, BaseException)
     assert not isinstance(second, BaseException)
-    assert first.queue < second.queue
-    assert second.queue >= 0.02
+    assert first.effort.queue < second.effort.queue
+    assert second.effort.queue >= 0.02
 
 
 def test_who_joins_late_is_told_its_own_times() -> None:
     """A call that joins an encode half way waited for half of it, and is told so."""
-    flight = Embedded(Embedding(SIZE, b""), CacheTier.MISS, queue=0.2, encode=0.5)
+    flight = Effort(CacheTier.MISS, queue=0.2, encode=0.5)
 
     assert (0.5, 0.2) == _times(flight.as_seen_by(waited=0.9))
     assert (0.5, 0.1) == _times(flight.as_seen_by(waited=0.6))
     assert (0.3, 0.0) == _times(flight.as_seen_by(waited=0.3))
 
 
-def _times(embedded: Embedded) -> tuple[float, float]:
-    return embedded.encode, pytest.approx(embedded.queue)
+def _times(effort: Effort) -> tuple[float, float]:
+    return effort.encode, pytest.approx(effort.queue)
 
 
 async def test_hits_keep_the_image_alive(world: World) -> None:
@@ -241,8 +246,53 @@ async def test_hits_keep_the_image_alive(world: World) -> None:
     async def info(image_id: ImageId) -> None:
         asked.append(image_id)
 
-    await world.embed(IMAGE_ID, SPEC)
+    await world.get()
     world.store.info = info  # type: ignore[method-assign] # the fake is ours to bend
-    await world.embed(IMAGE_ID, SPEC)
+    await world.get()
 
     assert [IMAGE_ID] == asked
+
+
+@pytest.mark.parametrize("tier", CacheTier)
+async def test_an_embedding_is_held_while_the_block_runs(world: World, tier: CacheTier) -> None:
+    """Wherever it was found, it is held once until the block ends, and also when that ends badly."""
+    if tier is not CacheTier.MISS:
+        await world.get()
+    if tier is CacheTier.L2:
+        world.l1.entries.clear()
+
+    seen: list[object] = []
+
+    async def use() -> None:
+        async with world.embed(IMAGE_ID, SPEC) as embedded:
+            seen.extend((embedded.effort.tier, *world.l1.held))
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await use()
+
+    assert ([tier, KEY], []) == (seen, world.l1.held)
+
+
+async def test_everybody_holds_for_themselves(world: World) -> None:
+    """Each of those who waited for an encode holds the embedding as long as it takes them; who has gone holds none."""
+    world.backend.gate.clear()
+    leave = asyncio.Event()
+
+    async def click() -> None:
+        async with world.embed(IMAGE_ID, SPEC):
+            await leave.wait()
+
+    holders = [asyncio.create_task(click()) for _ in range(3)]
+    await settle()
+    holders[0].cancel()
+    world.backend.gate.set()
+    await settle()
+    waiting = [*world.l1.held]
+    holders[1].cancel()
+    await settle()
+    one_left = [*world.l1.held]
+    leave.set()
+    await asyncio.gather(*holders, return_exceptions=True)
+
+    assert ([KEY, KEY], [KEY], []) == (waiting, one_left, world.l1.held)

@@ -8,11 +8,13 @@ import pytest
 from maskgate.domain.errors import InvalidPrompt, ModelNotFound, Overloaded
 from maskgate.domain.image import ImageId, ImageInfo
 from maskgate.domain.prompt import Box, MaskSelection, Multimask, Point, Prompt
+from maskgate.domain.query import SegmentQuery
 from maskgate.domain.timing import CacheTier
 from maskgate.usecases.admission import Admission
-from maskgate.usecases.embed_image import EmbeddingCaches, EmbedImage
-from maskgate.usecases.segment import Segment
-from tests.fakes import SIZE, SPEC, FakeBackend, FakeCache, FakeDecoder, FakeStore, inline
+from maskgate.usecases.decode import Decode
+from maskgate.usecases.embed_image import EmbeddingTiers, EmbedImage
+from maskgate.usecases.segment import Segment, Segmentation
+from tests.fakes import SIZE, SPEC, FakeBackend, FakeCache, FakeDecoder, FakeShelf, FakeStore, inline
 
 PHOTO = b"a photo"
 IMAGE_ID = ImageId.of(PHOTO)
@@ -25,22 +27,31 @@ class World:
 
     def __init__(self, *, concurrency: int = 8, waiting: int = 8) -> None:
         self.backend = FakeBackend(SPEC, OTHER)
-        self.l1, self.l2 = FakeCache(), FakeCache()
+        self.l1, self.l2 = FakeShelf(), FakeCache()
         self.store = FakeStore()
         embed = EmbedImage(
-            caches=EmbeddingCaches(self.l1, self.l2),
+            tiers=EmbeddingTiers(self.l1, self.l2),
             store=self.store,
             decoder=FakeDecoder(),
             backend=self.backend,
             admission=Admission(tier="image encoder", concurrency=1, waiting=0),
         )
-        self.segment = Segment(
-            embed=embed,
+        decode = Decode(
             backend=self.backend,
             admission=Admission(tier="mask decoder", concurrency=concurrency, waiting=waiting),
+        )
+        self._segment = Segment(
+            embed=embed,
+            decode=decode,
+            backend=self.backend,
             offload=inline,
             default_model=SPEC.name,
         )
+
+    async def segment(
+        self, image_id: ImageId, prompt: Prompt, *, multimask: Multimask = Multimask.AUTO, model: str = ""
+    ) -> Segmentation:
+        return await self._segment(SegmentQuery(image_id, prompt, multimask, model))
 
     async def keep(self) -> None:
         await self.store.put(ImageInfo(IMAGE_ID, SIZE, "FAKE", len(PHOTO)), PHOTO)
@@ -144,6 +155,20 @@ async def test_a_prompt_outside_the_image_is_refused_before_decoding(world: Worl
         await world.segment(IMAGE_ID, Prompt((Point(40, 5),)))
 
     assert [] == world.backend.decodes
+
+
+async def test_the_embedding_is_held_while_it_is_decoded(world: World) -> None:
+    """Nothing may take the embedding's place before its masks are there, and nothing keeps it from being taken then."""
+    await world.segment(IMAGE_ID, CLICK)
+    world.backend.gate.clear()
+
+    clicks = [asyncio.create_task(world.segment(IMAGE_ID, CLICK)) for _ in range(2)]
+    await asyncio.sleep(0.01)
+    decoding = len(world.l1.held)
+    world.backend.gate.set()
+    await asyncio.gather(*clicks)
+
+    assert (2, []) == (decoding, world.l1.held)
 
 
 async def test_a_full_decoder_refuses() -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from functools import lru_cache
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -17,14 +16,16 @@ import grpc
 import numpy as np
 from tritonclient.grpc.aio import InferenceServerClient
 
+from maskgate.adapters.triton.calls import decode_call, decoder_of, encode_call, encoder_of, no_mask_input
 from maskgate.adapters.triton.failures import translated
 from maskgate.adapters.triton.specs import create_spec
-from maskgate.adapters.triton.wire import Reply, RequestTemplate, Tensor
+from maskgate.adapters.triton.wire import Reply
 from maskgate.domain.errors import BackendUnavailable, ModelNotFound
+from maskgate.domain.mask import DecodedMasks
 from maskgate.domain.prompt import MaskSelection
-from maskgate.ports import DecodedMasks
 
 if TYPE_CHECKING:
+    from maskgate.domain.embedding import HeldEmbedding
     from maskgate.domain.image import EncoderImage
     from maskgate.domain.model import ModelSpec
     from maskgate.domain.prompt import PromptSlots
@@ -101,7 +102,7 @@ class TritonBackend:
 
     async def _check(self, model: str) -> None:
         await self.spec(model)
-        for name in (_encoder(model), _decoder(model)):
+        for name in (encoder_of(model), decoder_of(model)):
             with translated(model):
                 ready = await self._client.is_model_ready(name, client_timeout=self._bounds.describe)
             if not ready:
@@ -119,17 +120,17 @@ class TritonBackend:
     async def encode(self, spec: ModelSpec, image: EncoderImage) -> bytes:
         """See InferenceBackend."""
         valid_hw = np.array([image.valid.height, image.valid.width], np.int32)
-        request = _encode_call(spec).fill(image.pixels.tobytes(), valid_hw.tobytes())
+        request = encode_call(spec).fill(image.pixels.tobytes(), valid_hw.tobytes())
         reply = await self._call(spec, request, timeout=self._bounds.encode)
         return reply.raw("image_embeddings")
 
     async def decode(
-        self, spec: ModelSpec, embedding: bytes, slots: PromptSlots, selection: MaskSelection
+        self, spec: ModelSpec, embedding: HeldEmbedding, slots: PromptSlots, selection: MaskSelection
     ) -> DecodedMasks:
         """See InferenceBackend."""
-        no_mask, has_mask = _no_mask_input(spec)
-        request = _decode_call(spec, selection).fill(
-            embedding,
+        no_mask, has_mask = no_mask_input(spec)
+        request = decode_call(spec, selection).fill(
+            embedding.tensor,
             slots.coords.tobytes(),
             slots.labels.tobytes(),
             no_mask,
@@ -157,47 +158,6 @@ class TritonBackend:
         with translated(model):
             encoder, decoder = [
                 await self._client.get_model_config(name, client_timeout=self._bounds.describe)
-                for name in (_encoder(model), _decoder(model))
+                for name in (encoder_of(model), decoder_of(model))
             ]
         return create_spec(model, encoder=encoder.config, decoder=decoder.config)
-
-
-def _encoder(model: str) -> str:
-    return f"{model}_encoder"
-
-
-def _decoder(model: str) -> str:
-    return f"{model}_decoder"
-
-
-@lru_cache(maxsize=32)
-def _encode_call(spec: ModelSpec) -> RequestTemplate:
-    side = spec.input_size
-    return RequestTemplate.create(
-        _encoder(spec.name),
-        inputs=(Tensor("image", "UINT8", (1, 3, side, side)), Tensor("valid_hw", "INT32", (1, 2))),
-        outputs=("image_embeddings",),
-    )
-
-
-@lru_cache(maxsize=96)
-def _decode_call(spec: ModelSpec, selection: MaskSelection) -> RequestTemplate:
-    every = selection is MaskSelection.ALL
-    return RequestTemplate.create(
-        _decoder(spec.name),
-        inputs=(
-            Tensor("image_embeddings", "FP16", (1, *spec.embedding_shape)),
-            Tensor("point_coords", "FP32", (1, 1, spec.prompt_slots, 2)),
-            Tensor("point_labels", "FP32", (1, 1, spec.prompt_slots)),
-            Tensor("mask_input", "FP16", (1, 1, spec.mask_size, spec.mask_size)),
-            Tensor("has_mask_input", "FP32", (1, 1)),
-            Tensor("select", "FP32", (1, 1)),
-        ),
-        outputs=("low_res_masks", "iou_predictions") if every else ("best_mask", "best_iou"),
-    )
-
-
-@lru_cache(maxsize=32)
-def _no_mask_input(spec: ModelSpec) -> tuple[bytes, bytes]:
-    """`mask_input` and `has_mask_input` of a prompt without a mask: every input is always present."""
-    return bytes(2 * spec.mask_size**2), np.float32(0).tobytes()

@@ -1,20 +1,19 @@
-"""Around every call of our service: deadline, metrics, and domain errors as rich statuses."""
+"""Around every call of our services: deadline, metrics, and domain errors as rich statuses."""
 
 from __future__ import annotations
 
+from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import grpc
-from google.protobuf import any_pb2, duration_pb2
 from google.protobuf.message import DecodeError
-from google.rpc import error_details_pb2, status_pb2
-from grpc_status import rpc_status
 
 from maskgate.domain.errors import InvalidRequest, MaskgateError
 from maskgate.transport import status
+from maskgate.transport.grpc import statuses
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from google.protobuf.message import Message
 
@@ -24,16 +23,27 @@ if TYPE_CHECKING:
     _Continuation = Callable[[grpc.HandlerCallDetails], Awaitable[_Handler | None]]
     _Context = grpc.aio.ServicerContext[Any, Any]
     _Behaviour = Callable[[Any, _Context], Awaitable[Any]]
+    _Received = Message | InvalidRequest
 
 _PROTOCOL = "grpc"
+_REBUILD: Any = {  # by whether requests and whether responses are streams
+    (False, False): grpc.unary_unary_rpc_method_handler,
+    (False, True): grpc.unary_stream_rpc_method_handler,
+    (True, False): grpc.stream_unary_rpc_method_handler,
+    (True, True): grpc.stream_stream_rpc_method_handler,
+}
 
 
 class ErrorInterceptor(grpc.aio.ServerInterceptor):
-    """Surrounds the methods of our own service, all unary; health and reflection are left alone."""
+    """Surrounds the methods of all services of our proto package; health and reflection are left alone.
 
-    def __init__(self, observer: CallObserver, *, service: str) -> None:
+    A method whose responses are a stream is an async generator. An error that it raises ends the stream, however many
+    messages were sent before.
+    """
+
+    def __init__(self, observer: CallObserver, *, package: str) -> None:
         self._observer = observer
-        self._prefix = f"/{service}/"
+        self._prefix = f"/{package}."
 
     async def intercept_service(
         self, continuation: _Continuation, handler_call_details: grpc.HandlerCallDetails
@@ -43,30 +53,54 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         path = handler_call_details.method
         if handler is None or not path.startswith(self._prefix):
             return handler  # type: ignore[no-any-return] # typed as sync handlers, in truth async
-        surrounded: Any = self._surrounded(handler.unary_unary, method=path.removeprefix(self._prefix))
-        return grpc.unary_unary_rpc_method_handler(
-            surrounded,
+        surround = self._streaming if handler.response_streaming else self._answering
+        surrounded: _Handler = _REBUILD[handler.request_streaming, handler.response_streaming](
+            surround(handler, method=path.rpartition("/")[2]),
             request_deserializer=_tolerant(handler.request_deserializer),
             response_serializer=handler.response_serializer,
         )
+        return surrounded
 
-    def _surrounded(self, inner: _Behaviour, *, method: str) -> _Behaviour:
-        async def behaviour(request: Message | InvalidRequest, context: _Context) -> Any:  # noqa: ANN401 - any message
-            try:
-                async with self._observer.call(_PROTOCOL, method, deadline=context.time_remaining()):
-                    return await inner(_valid(request), context)
-            except MaskgateError as error:
-                await context.abort_with_status(_rich_status(error))
-            except Exception:  # noqa: BLE001 - the outermost handler; the observer has logged it
-                await context.abort_with_status(_internal_status(status.INTERNAL_REASON))
+    def _answering(self, handler: Any, *, method: str) -> _Behaviour:  # noqa: ANN401 - gRPC's handlers are untyped
+        """Surround a method of one response."""
+        inner, valid = handler.unary_unary or handler.stream_unary, _check_of(handler)
+
+        async def behaviour(request: Any, context: _Context) -> Any:  # noqa: ANN401 - any message
+            async with self._call(method, context):
+                return await inner(valid(request), context)
 
         return behaviour
 
+    def _streaming(self, handler: Any, *, method: str) -> _Behaviour:  # noqa: ANN401
+        """Surround a method of many responses.
 
-def _tolerant(deserialize: Callable[[bytes], Message]) -> Callable[[bytes], Message | InvalidRequest]:
+        They are written here and not yielded on: a call that is cancelled while one is on its way then ends in this
+        very task, with the method's own clean-up.
+        """
+        inner, valid = handler.unary_stream or handler.stream_stream, _check_of(handler)
+
+        async def behaviour(request: Any, context: _Context) -> None:  # noqa: ANN401
+            async with self._call(method, context), aclosing(inner(valid(request), context)) as responses:
+                async for response in responses:
+                    await context.write(response)
+
+        return behaviour
+
+    @asynccontextmanager
+    async def _call(self, method: str, context: _Context) -> AsyncIterator[None]:
+        try:
+            async with self._observer.call(_PROTOCOL, method, deadline=context.time_remaining()):
+                yield
+        except MaskgateError as error:
+            await context.abort_with_status(statuses.from_error(error))
+        except Exception:  # noqa: BLE001 - the outermost handler; the observer has logged it
+            await context.abort_with_status(statuses.internal(status.INTERNAL_REASON))
+
+
+def _tolerant(deserialize: Callable[[bytes], Message]) -> Callable[[bytes], _Received]:
     """Hand bytes that are no such message on as an error: gRPC itself would answer INTERNAL."""
 
-    def deserializer(data: bytes) -> Message | InvalidRequest:
+    def deserializer(data: bytes) -> _Received:
         try:
             return deserialize(data)
         except DecodeError:
@@ -75,37 +109,16 @@ def _tolerant(deserialize: Callable[[bytes], Message]) -> Callable[[bytes], Mess
     return deserializer
 
 
-def _valid(request: Message | InvalidRequest) -> Message:
+def _check_of(handler: Any) -> Callable[[Any], Any]:  # noqa: ANN401
+    return _each_valid if handler.request_streaming else _valid
+
+
+def _valid(request: _Received) -> Message:
     if isinstance(request, InvalidRequest):
         raise request
     return request
 
 
-def _rich_status(error: MaskgateError) -> grpc.Status:
-    code = status.code_of(error)
-    if code is grpc.StatusCode.INTERNAL:
-        return _internal_status(error.reason)
-    details: list[Message] = [
-        error_details_pb2.ErrorInfo(reason=error.reason, domain=status.DOMAIN, metadata=error.metadata)
-    ]
-    if code in status.RETRYABLE:
-        delay = duration_pb2.Duration(seconds=status.RETRY_AFTER_SECONDS)
-        details.append(error_details_pb2.RetryInfo(retry_delay=delay))
-    return _status(code, error.message, details)
-
-
-def _internal_status(reason: str) -> grpc.Status:
-    info = error_details_pb2.ErrorInfo(reason=reason, domain=status.DOMAIN)
-    return _status(grpc.StatusCode.INTERNAL, status.INTERNAL_MESSAGE, [info])
-
-
-def _status(code: grpc.StatusCode, message: str, details: Iterable[Message]) -> grpc.Status:
-    rich = status_pb2.Status(code=code.value[0], message=message, details=map(_packed, details))
-    converted: grpc.Status = rpc_status.to_status(rich)
-    return converted
-
-
-def _packed(detail: Message) -> any_pb2.Any:
-    packed = any_pb2.Any()
-    packed.Pack(detail)
-    return packed
+async def _each_valid(requests: AsyncIterator[_Received]) -> AsyncIterator[Message]:
+    async for request in requests:
+        yield _valid(request)

@@ -1,4 +1,4 @@
-"""The gRPC server: our service, standard health and reflection."""
+"""The gRPC server: our services, standard health and reflection."""
 
 from __future__ import annotations
 
@@ -9,17 +9,13 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from maskgate.transport.grpc._pb import segmentation_pb2
-from maskgate.transport.grpc._pb.segmentation_pb2_grpc import add_SegmentationServiceServicer_to_server
 from maskgate.transport.grpc.interceptor import ErrorInterceptor
-from maskgate.transport.grpc.servicer import SegmentationServicer
+from maskgate.transport.grpc.servicers import PACKAGE, SERVICES, add_services
 
 if TYPE_CHECKING:
     from maskgate.transport.calls import CallObserver
     from maskgate.transport.health import Health
     from maskgate.transport.usecases import UseCases
-
-_SERVICE = segmentation_pb2.DESCRIPTOR.services_by_name["SegmentationService"].full_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +36,7 @@ async def create_server(
 ) -> grpc.aio.Server:
     """Create the server, not yet bound to a port."""
     server = grpc.aio.server(
-        interceptors=[ErrorInterceptor(observer, service=_SERVICE)],
+        interceptors=[ErrorInterceptor(observer, package=PACKAGE)],
         maximum_concurrent_rpcs=bounds.max_concurrent_calls,
         options=(
             ("grpc.max_receive_message_length", bounds.max_message_bytes),
@@ -48,10 +44,9 @@ async def create_server(
             ("grpc.so_reuseport", 0),  # a second gateway on the port is a mistake to be told
         ),
     )
-    servicer = SegmentationServicer(usecases)
-    add_SegmentationServiceServicer_to_server(servicer, server)  # type: ignore[no-untyped-call] # generated
+    add_services(server, usecases)
     await _add_health(server, health_state)
-    reflection.enable_server_reflection((_SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+    reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
     return server
 
 
@@ -61,7 +56,7 @@ async def _add_health(server: grpc.aio.Server, state: Health) -> None:
 
     async def tell(ready: bool) -> None:  # noqa: FBT001 - the listener's signature
         serving = health_pb2.HealthCheckResponse
-        for service in ("", _SERVICE):
+        for service in ("", *SERVICES):
             await servicer.set(service, serving.SERVING if ready else serving.NOT_SERVING)
 
     await state.on_change(tell)

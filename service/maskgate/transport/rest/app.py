@@ -10,9 +10,9 @@ from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from maskgate.transport.rest import errors
-from maskgate.transport.rest.images import create_router
 from maskgate.transport.rest.limits import BodyLimit
-from maskgate.transport.rest.schemas import ReadyResponse
+from maskgate.transport.rest.routes import create_router
+from maskgate.transport.rest.schemas.readiness import ReadyResponse
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 from maskgate.domain.errors import InvalidRequest, MaskgateError
 from maskgate.transport import status
-from maskgate.transport.rest.schemas import ErrorDetail, ErrorResponse
+from maskgate.transport.rest.schemas.errors import ErrorDetail, ErrorResponse
 
 if TYPE_CHECKING:
     from fastapi import FastAPI, Request

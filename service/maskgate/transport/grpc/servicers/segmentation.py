@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from maskgate.domain.image import ImageId
-from maskgate.transport.grpc import converters
 from maskgate.transport.grpc._pb import segmentation_pb2 as pb
 from maskgate.transport.grpc._pb.segmentation_pb2_grpc import SegmentationServiceServicer
+from maskgate.transport.grpc.converters.images import from_image
+from maskgate.transport.grpc.converters.masks import from_segmentation
+from maskgate.transport.grpc.converters.prompts import to_query
 
 if TYPE_CHECKING:
     from typing import Any
@@ -30,23 +32,17 @@ class SegmentationServicer(SegmentationServiceServicer):
     ) -> pb.UploadImageResponse:
         """Keep an image."""
         info = await self._usecases.upload_image(request.content)
-        return pb.UploadImageResponse(image=converters.from_image(info))
+        return pb.UploadImageResponse(image=from_image(info))
 
     async def GetImage(  # noqa: N802
         self, request: pb.GetImageRequest, _context: _Context
     ) -> pb.GetImageResponse:
         """Tell what is known of an image."""
         info = await self._usecases.get_image(ImageId.parse(request.image_id))
-        return pb.GetImageResponse(image=converters.from_image(info))
+        return pb.GetImageResponse(image=from_image(info))
 
     async def Segment(  # noqa: N802
         self, request: pb.SegmentRequest, _context: _Context
     ) -> pb.SegmentResponse:
         """Find the masks that a prompt means."""
-        segmentation = await self._usecases.segment(
-            ImageId.parse(request.image_id),
-            converters.to_prompt(request),
-            multimask=converters.to_multimask(request.multimask),
-            model=request.model,
-        )
-        return converters.from_segmentation(segmentation)
+        return from_segmentation(await self._usecases.segment(to_query(request)))

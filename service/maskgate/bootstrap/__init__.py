@@ -1,0 +1,55 @@
+"""The composition root: settings → adapters → use cases → transports, and in reverse on the way out."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, ProcessCollector
+
+from maskgate.bootstrap.adapters import open_adapters
+from maskgate.bootstrap.servers import CannotListenError, Gateway, Watchers, authority, open_servers
+from maskgate.bootstrap.usecases import open_usecases
+from maskgate.telemetry import Metrics
+from maskgate.transport.health import Health, watch
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from maskgate.settings import Settings
+    from maskgate.transport.health import Probe
+
+__all__ = ["CannotListenError", "Gateway", "authority", "open_gateway"]
+
+
+@asynccontextmanager
+async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
+    """Open a gateway; on leaving it is unready first, ends the calls under way, then closes what they needed.
+
+    Raises:
+        CannotListenError: An address is taken, or is not this machine's.
+    """
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    watchers = Watchers(registry, Metrics(registry), Health())
+    async with (
+        open_adapters(settings, watchers.metrics) as adapters,
+        open_usecases(settings, adapters.ports) as usecases,
+        open_servers(settings, usecases, watchers) as gateway,
+        _watched(settings, adapters.probes, watchers),
+    ):
+        yield gateway
+
+
+@asynccontextmanager
+async def _watched(settings: Settings, probes: Sequence[Probe], watchers: Watchers) -> AsyncIterator[None]:
+    gauge, interval = watchers.metrics.component_up, settings.probe_interval_seconds
+    watching = asyncio.create_task(watch(watchers.health, probes, interval=interval, gauge=gauge), name="health")
+    try:
+        yield
+    finally:
+        watching.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watching

@@ -1,0 +1,94 @@
+"""Settings → adapters: what stands behind each port in production."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from maskgate.adapters import redis as redis_adapter
+from maskgate.adapters.instrumented import InstrumentedBackend, InstrumentedCache, InstrumentedShelf
+from maskgate.adapters.memory import MemoryShelf
+from maskgate.adapters.near import NearImageStore
+from maskgate.adapters.pillow import PillowImageDecoder, PillowMaskEncoder, let_our_limits_decide
+from maskgate.adapters.redis import Breaker, RedisBounds, RedisEmbeddingCache, RedisImageStore, create_redis
+from maskgate.adapters.threads import ThreadOffload
+from maskgate.adapters.triton import TritonBackend, TritonBounds
+from maskgate.bootstrap.usecases import Ports, image_limits
+from maskgate.transport.health import Probe
+from maskgate.usecases.embed_image import EmbeddingTiers
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from redis.asyncio import Redis
+
+    from maskgate.settings import Settings
+    from maskgate.telemetry import CacheMetrics, Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Adapters:
+    """What the use cases need, and how each component behind it is asked whether it is up."""
+
+    ports: Ports
+    probes: tuple[Probe, ...]
+
+
+@asynccontextmanager
+async def open_adapters(settings: Settings, metrics: Metrics) -> AsyncIterator[Adapters]:
+    """Open the adapters; nothing is connected before it is used."""
+    let_our_limits_decide()
+    async with AsyncExitStack() as stack:
+        redis, breaker = _create_redis(settings), Breaker()
+        stack.push_async_callback(redis.aclose)
+        triton = _create_triton(settings)
+        stack.push_async_callback(triton.close)
+        offload = ThreadOffload(threads=settings.threads)
+        stack.callback(offload.close)
+        ports = Ports(
+            tiers=_create_tiers(settings, redis, breaker, metrics.cache),
+            store=_create_store(settings, redis, breaker),
+            decoder=PillowImageDecoder(limits=image_limits(settings), offload=offload),
+            backend=InstrumentedBackend(triton, metrics=metrics.inference),
+            offload=offload,
+            mask_encoder=PillowMaskEncoder(),
+        )
+        probes = (
+            Probe("triton", required=True, ping=triton.ping),
+            Probe("redis", required=False, ping=partial(redis_adapter.ping, redis, breaker)),
+        )
+        yield Adapters(ports, probes)
+
+
+def _create_redis(settings: Settings) -> Redis:
+    bounds = RedisBounds(
+        settings.redis_connections, settings.redis_connect_timeout_seconds, settings.redis_timeout_seconds
+    )
+    return create_redis(settings.redis_url, bounds)
+
+
+def _create_triton(settings: Settings) -> TritonBackend:
+    bounds = TritonBounds(
+        describe=settings.describe_timeout_seconds,
+        encode=settings.encode_timeout_seconds,
+        decode=settings.decode_timeout_seconds,
+        spec_ttl=settings.spec_ttl_seconds,
+    )
+    return TritonBackend(settings.triton_url, models=settings.models, bounds=bounds)
+
+
+def _create_tiers(settings: Settings, redis: Redis, breaker: Breaker, metrics: CacheMetrics) -> EmbeddingTiers:
+    shelf = MemoryShelf(max_bytes=settings.embedding_memory_bytes)
+    metrics.bytes.set_function(lambda: shelf.size_bytes)
+    shared = RedisEmbeddingCache(redis, ttl=settings.embedding_ttl_seconds, breaker=breaker)
+    return EmbeddingTiers(
+        l1=InstrumentedShelf(shelf, tier="l1", metrics=metrics),
+        l2=InstrumentedCache(shared, tier="l2", metrics=metrics),
+    )
+
+
+def _create_store(settings: Settings, redis: Redis, breaker: Breaker) -> NearImageStore:
+    shared = RedisImageStore(redis, ttl=settings.image_ttl_seconds, breaker=breaker)
+    return NearImageStore(shared, max_bytes=settings.image_memory_bytes)

@@ -1,0 +1,144 @@
+"""Use cases → servers of both protocols, and their end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from maskgate.transport.calls import CallObserver
+from maskgate.transport.grpc.server import GrpcBounds, create_server
+from maskgate.transport.rest.app import create_app
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    import grpc
+    from fastapi import FastAPI
+    from prometheus_client import CollectorRegistry
+
+    from maskgate.settings import Settings
+    from maskgate.telemetry import Metrics
+    from maskgate.transport.health import Health
+    from maskgate.transport.usecases import UseCases
+
+
+class CannotListenError(Exception):
+    """An address that the gateway was told to listen on is taken, or is not this machine's."""
+
+    def __init__(self, host: str, port: int, *, option: str) -> None:
+        super().__init__(f"cannot listen on {host} port {port}: is it in use? Choose another with {option}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """A gateway that listens. The ports are those that it got, where the settings left them open."""
+
+    grpc_port: int
+    http_port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Watchers:
+    """What looks at the servers and their calls."""
+
+    registry: CollectorRegistry
+    metrics: Metrics
+    health: Health
+
+
+@asynccontextmanager
+async def open_servers(settings: Settings, usecases: UseCases, watchers: Watchers) -> AsyncIterator[Gateway]:
+    """Serve both protocols; both stop taking calls at once, and share the time to end those under way."""
+    observer = CallObserver(
+        watchers.metrics.calls,
+        max_seconds=settings.request_timeout_seconds,
+        max_calls=settings.max_concurrent_calls,
+    )
+    grpc_server, grpc_port = await _start_grpc(settings, usecases, observer=observer, health=watchers.health)
+    app = create_app(
+        usecases,
+        observer=observer,
+        health=watchers.health,
+        registry=watchers.registry,
+        max_upload_bytes=settings.max_upload_bytes,
+    )
+    try:
+        async with _http(settings, app) as http:
+            yield Gateway(grpc_port, http.port)
+            await watchers.health.stop()
+            http.server.should_exit = True
+            await grpc_server.stop(settings.drain_seconds)
+    finally:
+        await grpc_server.stop(0)
+
+
+async def _start_grpc(
+    settings: Settings, usecases: UseCases, *, observer: CallObserver, health: Health
+) -> tuple[grpc.aio.Server, int]:
+    bounds = GrpcBounds(
+        max_message_bytes=2 * settings.max_upload_bytes,  # room to refuse a large upload with our own reason
+        max_concurrent_calls=settings.max_concurrent_calls,
+    )
+    server = await create_server(usecases, observer=observer, health_state=health, bounds=bounds)
+    try:
+        port = server.add_insecure_port(authority(settings.host, settings.grpc_port))
+    except RuntimeError as error:
+        raise CannotListenError(settings.host, settings.grpc_port, option="--grpc-port") from error
+    await server.start()
+    return server, port
+
+
+@dataclass(frozen=True, slots=True)
+class _Http:
+    server: uvicorn.Server
+    port: int
+
+
+@asynccontextmanager
+async def _http(settings: Settings, app: FastAPI) -> AsyncIterator[_Http]:
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=int(settings.drain_seconds),
+    )
+    server = _EmbeddedServer(config)
+    with _listener(settings) as listener:
+        serving = asyncio.create_task(server.serve(sockets=[listener]), name="http")
+        try:
+            yield _Http(server, listener.getsockname()[1])
+        finally:
+            server.should_exit = True
+            await serving
+
+
+def _listener(settings: Settings) -> socket.socket:
+    v6 = ":" in settings.host
+    try:
+        return socket.create_server(
+            (settings.host, settings.http_port),
+            family=socket.AF_INET6 if v6 else socket.AF_INET,
+            dualstack_ipv6=settings.host == "::",  # as gRPC does
+        )
+    except OSError as error:
+        raise CannotListenError(settings.host, settings.http_port, option="--http-port") from error
+
+
+def authority(host: str, port: int) -> str:
+    """Write an address as in a URL: an IPv6 one in brackets (RFC 3986, section 3.2.2)."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+class _EmbeddedServer(uvicorn.Server):
+    """Leaves signals alone: the gateway as a whole handles them."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield

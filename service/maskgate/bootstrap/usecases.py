@@ -1,0 +1,95 @@
+"""Ports → use cases: the same in production and in tests, where fakes stand behind the ports."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from maskgate.domain.image import ImageLimits
+from maskgate.transport.usecases import UseCases
+from maskgate.usecases.admission import Admission
+from maskgate.usecases.decode import Decode
+from maskgate.usecases.embed_image import EmbedImage
+from maskgate.usecases.get_image import GetImage
+from maskgate.usecases.segment import Segment
+from maskgate.usecases.upload_image import UploadImage
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from maskgate.ports import ImageDecoder, ImageStore, InferenceBackend, MaskEncoder, Offload
+    from maskgate.settings import Settings
+    from maskgate.usecases.embed_image import EmbeddingTiers
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What the use cases need of the world."""
+
+    tiers: EmbeddingTiers
+    store: ImageStore
+    decoder: ImageDecoder
+    backend: InferenceBackend
+    offload: Offload
+    mask_encoder: MaskEncoder
+
+
+@asynccontextmanager
+async def open_usecases(settings: Settings, ports: Ports) -> AsyncIterator[UseCases]:
+    """Create the use cases; on leaving, encodes under way get time to end."""
+    embed = create_embed(settings, ports)
+    try:
+        yield create_usecases(settings, ports, embed)
+    finally:
+        with contextlib.suppress(TimeoutError):  # an encode that takes longer than a drain is made again elsewhere
+            await asyncio.wait_for(embed.drain(), settings.drain_seconds)
+
+
+def create_embed(settings: Settings, ports: Ports) -> EmbedImage:
+    """Create what the use cases share, and what outlives their calls."""
+    return EmbedImage(
+        tiers=ports.tiers,
+        store=ports.store,
+        decoder=ports.decoder,
+        backend=ports.backend,
+        admission=Admission(
+            tier="image encoder", concurrency=settings.encode_concurrency, waiting=settings.encode_waiting
+        ),
+    )
+
+
+def create_usecases(settings: Settings, ports: Ports, embed: EmbedImage) -> UseCases:
+    """Create the use cases over any adapters."""
+    decode = Decode(
+        backend=ports.backend,
+        admission=Admission(
+            tier="mask decoder", concurrency=settings.decode_concurrency, waiting=settings.decode_waiting
+        ),
+    )
+    segment = Segment(
+        embed=embed,
+        decode=decode,
+        backend=ports.backend,
+        offload=ports.offload,
+        default_model=settings.models[0],
+    )
+    upload = UploadImage(
+        store=ports.store,
+        decoder=ports.decoder,
+        limits=image_limits(settings),
+        admission=Admission(
+            tier="image store", concurrency=settings.upload_concurrency, waiting=settings.upload_waiting
+        ),
+        offload=ports.offload,
+    )
+    return UseCases(upload, GetImage(store=ports.store), segment, ports.offload, ports.mask_encoder)
+
+
+def image_limits(settings: Settings) -> ImageLimits:
+    """Read how large an image may be."""
+    return ImageLimits(
+        max_bytes=settings.max_upload_bytes, max_pixels=settings.max_image_pixels, max_side=settings.max_image_side
+    )

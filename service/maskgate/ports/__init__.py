@@ -1,0 +1,20 @@
+"""What the use cases need of the outside world, one module a subject.
+
+The comments are the contract; tests/contract/ holds every adapter to it.
+"""
+
+from maskgate.ports.embeddings import EmbeddingCache, EmbeddingShelf
+from maskgate.ports.images import ImageDecoder, ImageStore
+from maskgate.ports.inference import InferenceBackend
+from maskgate.ports.masks import MaskEncoder
+from maskgate.ports.offload import Offload
+
+__all__ = [
+    "EmbeddingCache",
+    "EmbeddingShelf",
+    "ImageDecoder",
+    "ImageStore",
+    "InferenceBackend",
+    "MaskEncoder",
+    "Offload",
+]

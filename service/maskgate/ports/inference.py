@@ -1,0 +1,33 @@
+"""What runs the models."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from maskgate.domain.embedding import HeldEmbedding
+    from maskgate.domain.image import EncoderImage
+    from maskgate.domain.mask import DecodedMasks
+    from maskgate.domain.model import ModelSpec
+    from maskgate.domain.prompt import MaskSelection, PromptSlots
+
+
+class InferenceBackend(Protocol):
+    """Runs the models. Every method raises BackendUnavailable, Overloaded or InferenceFailed."""
+
+    async def spec(self, model: str) -> ModelSpec:
+        """Describe a model. Raises ModelNotFound. Cheap: asked on every request."""
+        ...
+
+    async def encode(self, spec: ModelSpec, image: EncoderImage) -> bytes:
+        """Compute an image embedding, fp16 [C, E, E] as bytes."""
+        ...
+
+    async def decode(
+        self, spec: ModelSpec, embedding: HeldEmbedding, slots: PromptSlots, selection: MaskSelection
+    ) -> DecodedMasks:
+        """Decode the masks of one prompt on one image, in the order of their tokens.
+
+        The caller holds the embedding until this returns.
+        """
+        ...

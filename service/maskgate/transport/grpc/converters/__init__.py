@@ -1,0 +1,1 @@
+"""Between messages and values, both ways, one module a subject; nothing is decided here."""

@@ -1,0 +1,26 @@
+"""The services of the contract, one module each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from maskgate.transport.grpc._pb import segmentation_pb2
+from maskgate.transport.grpc._pb.segmentation_pb2_grpc import add_SegmentationServiceServicer_to_server
+from maskgate.transport.grpc.servicers.segmentation import SegmentationServicer
+
+if TYPE_CHECKING:
+    import grpc
+
+    from maskgate.transport.usecases import UseCases
+
+PACKAGE = segmentation_pb2.DESCRIPTOR.package
+"""The proto package of all of them."""
+
+SERVICES = tuple(service.full_name for service in segmentation_pb2.DESCRIPTOR.services_by_name.values())
+"""Their full names."""
+
+
+def add_services(server: grpc.aio.Server, usecases: UseCases) -> None:
+    """Make a server answer their methods."""
+    segmentation = SegmentationServicer(usecases)
+    add_SegmentationServiceServicer_to_server(segmentation, server)  # type: ignore[no-untyped-call] # generated

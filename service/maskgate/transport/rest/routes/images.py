@@ -1,0 +1,73 @@
+"""Uploading images and looking them up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fastapi import APIRouter, Request, Response
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+
+from maskgate.domain.errors import InvalidImage, InvalidRequest
+from maskgate.domain.image import ImageId
+from maskgate.transport.rest.limits import UPLOAD_PATH, is_form
+from maskgate.transport.rest.routes.requests import PROTOCOL, ImageIdPath, Timeout, body_of
+from maskgate.transport.rest.schemas.images import Image
+
+if TYPE_CHECKING:
+    from maskgate.transport.calls import CallObserver
+    from maskgate.transport.usecases import UseCases
+
+_FILE = {"type": "string", "format": "binary"}
+_UPLOAD_BODY = {
+    "required": True,
+    "content": {
+        "application/octet-stream": {"schema": _FILE},
+        "image/*": {"schema": _FILE},
+        "multipart/form-data": {"schema": {"type": "object", "properties": {"file": _FILE}, "required": ["file"]}},
+    },
+}
+
+
+def create_router(usecases: UseCases, *, observer: CallObserver) -> APIRouter:
+    """Create the routes of images."""
+    router = APIRouter()
+    _add_upload(router, usecases, observer=observer)
+    _add_lookup(router, usecases, observer=observer)
+    return router
+
+
+def _add_upload(router: APIRouter, usecases: UseCases, *, observer: CallObserver) -> None:
+    @router.post(UPLOAD_PATH, status_code=201, summary="Upload an image", openapi_extra={"requestBody": _UPLOAD_BODY})
+    async def upload_image(request: Request, response: Response, timeout: Timeout = None) -> Image:
+        """Keep an image: the file as the body, or as the first file of a form (`curl -F file=@photo.jpg`)."""
+        async with observer.call(PROTOCOL, "UploadImage", deadline=timeout):
+            info = await usecases.upload_image(await _read_upload(request))
+        response.headers["Location"] = f"{UPLOAD_PATH}/{info.image_id}"
+        return Image.of(info)
+
+
+def _add_lookup(router: APIRouter, usecases: UseCases, *, observer: CallObserver) -> None:
+    @router.get(f"{UPLOAD_PATH}/{{image_id}}", summary="Look an image up")
+    @router.head(f"{UPLOAD_PATH}/{{image_id}}", summary="Ask whether an image is kept")
+    async def get_image(image_id: ImageIdPath, timeout: Timeout = None) -> Image:
+        """Tell what is known of an image; 404 where it is not kept."""
+        async with observer.call(PROTOCOL, "GetImage", deadline=timeout):
+            return Image.of(await usecases.get_image(ImageId.parse(image_id)))
+
+
+async def _read_upload(request: Request) -> bytes:
+    try:
+        return await _content(request)
+    except HTTPException as error:
+        raise InvalidRequest(f"The form cannot be read: {error.detail}") from error
+
+
+async def _content(request: Request) -> bytes:
+    if not is_form(request.headers):
+        return await body_of(request)
+    async with request.form() as form:
+        for _, part in form.multi_items():
+            if isinstance(part, UploadFile):
+                return await part.read()
+    raise InvalidImage("The form holds no file.")

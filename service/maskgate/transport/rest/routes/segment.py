@@ -1,0 +1,89 @@
+"""Segmenting an image."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import APIRouter, Header, Request, Response
+
+from maskgate.domain.image import ImageId
+from maskgate.transport.rest.limits import UPLOAD_PATH
+from maskgate.transport.rest.routes.requests import PROTOCOL, ImageIdPath, Timeout, body_of
+from maskgate.transport.rest.schemas.masks import SegmentResponse
+from maskgate.transport.rest.schemas.prompts import SegmentRequest
+
+if TYPE_CHECKING:
+    from maskgate.domain.timing import Timing
+    from maskgate.ports import MaskEncoder
+    from maskgate.transport.calls import CallObserver
+    from maskgate.transport.usecases import UseCases
+    from maskgate.usecases.segment import Segmentation
+
+_Accept = Annotated[
+    str, Header(description="`image/png` answers with the best mask as a PNG, anything else with JSON.")
+]
+
+
+def create_router(usecases: UseCases, *, observer: CallObserver) -> APIRouter:
+    """Create the route of prompts."""
+    router = APIRouter()
+
+    @router.post(
+        f"{UPLOAD_PATH}/{{image_id}}:segment",
+        summary="Find the masks that a prompt means",
+        response_model=SegmentResponse,
+        openapi_extra={"requestBody": _segment_body()},
+        responses={200: {"content": {"image/png": {}}, "description": "Masks, or the best one as PNG."}},
+    )
+    async def segment(
+        request: Request, image_id: ImageIdPath, accept: _Accept = "application/json", timeout: Timeout = None
+    ) -> Response:
+        """Segment an image by points, by a box, or both."""
+        async with observer.call(PROTOCOL, "Segment", deadline=timeout):
+            body = SegmentRequest.read(await body_of(request))
+            segmentation = await usecases.segment(body.to_query(ImageId.parse(image_id)))
+            if "image/png" in accept:
+                return await usecases.offload(lambda: _png(usecases.mask_encoder, segmentation))
+            return _json(segmentation)
+
+    return router
+
+
+def _segment_body() -> dict[str, Any]:
+    """Describe the JSON of a prompt, which FastAPI does not read (routes/requests.py)."""
+    schema = SegmentRequest.model_json_schema()
+    definitions = schema.pop("$defs")
+    return {"required": True, "content": {"application/json": {"schema": _inlined(schema, definitions)}}}
+
+
+def _inlined(schema: Any, definitions: dict[str, Any]) -> Any:  # noqa: ANN401 - any JSON
+    """Put definitions in the place of references to them, which an OpenAPI document would look for elsewhere."""
+    if isinstance(schema, list):
+        return [_inlined(part, definitions) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _inlined(definitions[schema["$ref"].rsplit("/", 1)[1]], definitions)
+    return {key: _inlined(part, definitions) for key, part in schema.items()}
+
+
+def _json(segmentation: Segmentation) -> Response:
+    body = SegmentResponse.of(segmentation).model_dump_json()
+    return Response(body, media_type="application/json", headers=_headers(segmentation))
+
+
+def _png(encoder: MaskEncoder, segmentation: Segmentation) -> Response:
+    best = segmentation.masks[0]
+    headers = _headers(segmentation) | {"X-Predicted-IoU": f"{best.predicted_iou:.4f}"}
+    return Response(encoder.png(best.rle.decode()), media_type="image/png", headers=headers)
+
+
+def _headers(segmentation: Segmentation) -> dict[str, str]:
+    return {"Vary": "Accept", "Server-Timing": _server_timing(segmentation.timing)}
+
+
+def _server_timing(timing: Timing) -> str:
+    """Write the timing as browsers show it (W3C Server Timing)."""
+    spans = {"queue": timing.queue, "encode": timing.encode, "decode": timing.decode, "total": timing.total}
+    parts = [f"{name};dur={seconds * 1e3:.2f}" for name, seconds in spans.items()]
+    return ", ".join([f'cache;desc="{timing.cache_tier.value}"', *parts])

@@ -1,0 +1,78 @@
+"""What clients ask for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from maskgate.domain import prompt as domain
+from maskgate.domain.errors import InvalidRequest
+from maskgate.domain.query import SegmentQuery
+
+if TYPE_CHECKING:
+    from maskgate.domain.image import ImageId
+
+
+class _Request(BaseModel):
+    """Unknown fields are refused: a misspelt option must not pass in silence."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Point(_Request):
+    """A click."""
+
+    x: float = Field(description="Distance from the left edge in pixels, 0 <= x < width.")
+    y: float = Field(description="Distance from the top edge in pixels, 0 <= y < height.")
+    label: int = Field(1, description="1: the point lies on the object; 0: it does not.")
+
+
+class Box(_Request):
+    """A rectangle in pixels of the oriented image, right and bottom edges exclusive."""
+
+    x1: float = Field(description="Left edge.")
+    y1: float = Field(description="Top edge.")
+    x2: float = Field(description="Right edge.")
+    y2: float = Field(description="Bottom edge.")
+
+    @classmethod
+    def of(cls, box: domain.Box) -> Box:
+        """Write a box."""
+        return cls(x1=box.x1, y1=box.y1, x2=box.x2, y2=box.y2)
+
+    def to_domain(self) -> domain.Box:
+        """Read a box."""
+        return domain.Box(self.x1, self.y1, self.x2, self.y2)
+
+
+class SegmentRequest(_Request):
+    """A prompt: at least one point or a box."""
+
+    points: list[Point] = Field(default_factory=list, description="Clicks, in the order of the user.")
+    box: Box | None = Field(None, description="A box around the object.")
+    multimask: Literal["auto", "single", "all"] = Field(
+        "auto",
+        description="'auto': one mask, the best of three where the prompt is ambiguous; "
+        "'single': the model's single-mask output; 'all': every mask of the ambiguous output.",
+    )
+    model: str = Field("", description="Name of the model; empty means the server's default.")
+
+    @classmethod
+    def read(cls, body: bytes) -> SegmentRequest:
+        """Read a JSON body. Raises InvalidRequest."""
+        try:
+            return cls.model_validate_json(body)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(map(str, first["loc"])) or "body"
+            raise InvalidRequest(f"{where}: {first['msg']}.", field=where) from error
+
+    def to_query(self, image_id: ImageId) -> SegmentQuery:
+        """Read what is asked of an image. Raises InvalidPrompt."""
+        return SegmentQuery(image_id, self._to_prompt(), domain.Multimask(self.multimask), self.model)
+
+    def _to_prompt(self) -> domain.Prompt:
+        domain.refuse_absurd(len(self.points))
+        points = tuple(domain.Point(point.x, point.y, point.label) for point in self.points)
+        return domain.Prompt(points, None if self.box is None else self.box.to_domain())

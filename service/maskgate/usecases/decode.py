@@ -1,0 +1,46 @@
+"""Decode the masks of a prompt, when it is its turn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from maskgate.domain.embedding import HeldEmbedding
+    from maskgate.domain.mask import DecodedMasks
+    from maskgate.domain.model import ModelSpec
+    from maskgate.domain.prompt import MaskSelection, PromptSlots
+    from maskgate.ports import InferenceBackend
+    from maskgate.usecases.admission import Admission
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """Masks and what it took to get them: the wait for a place and the decoder's time, in seconds."""
+
+    masks: DecodedMasks
+    queue: float
+    decode: float
+
+
+class Decode:
+    """Wait for a permit, decode."""
+
+    def __init__(self, *, backend: InferenceBackend, admission: Admission) -> None:
+        self._backend = backend
+        self._admission = admission
+
+    async def __call__(
+        self, spec: ModelSpec, embedding: HeldEmbedding, slots: PromptSlots, selection: MaskSelection
+    ) -> Decoded:
+        """Decode one prompt on an embedding that the caller holds meanwhile.
+
+        Raises:
+            Overloaded: Too many prompts wait already.
+            BackendUnavailable, InferenceFailed: As the port says.
+        """
+        async with self._admission.permit() as queued:
+            started = perf_counter()
+            masks = await self._backend.decode(spec, embedding, slots, selection)
+            return Decoded(masks, queue=queued, decode=perf_counter() - started)
