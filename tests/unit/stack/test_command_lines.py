@@ -102,12 +102,14 @@ def test_the_gateway_is_told_where_everything_is() -> None:
     """The gateway gets its own addresses and those of Valkey and Triton."""
     config = StackConfig(host="::1", grpc_port=1, http_port=2, triton_grpc_port=3, models=("a", "b"))
 
-    command = gateway_command(config, create_endpoints(config, run_directory=RUN))
+    endpoints = create_endpoints(config, run_directory=RUN)
+    command = gateway_command(config, endpoints, shared_memory_prefix="maskgate-x")
 
     assert (
         *(sys.executable, "-m", "maskgate", "serve"),
         *("--host", "::1", "--grpc-port", "1", "--http-port", "2"),
         *("--redis-url", "unix:///tmp/run/valkey.sock", "--triton-url", "127.0.0.1:3"),
+        *("--shared-memory-prefix", "maskgate-x"),
         *("--model", "a", "--model", "b"),
     ) == command
 

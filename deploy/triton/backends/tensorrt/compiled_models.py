@@ -13,6 +13,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import attention_in_parts
 import numpy as np
 import openvino
 import triton_python_backend_utils as pb_utils
@@ -108,6 +109,7 @@ class CompiledModels:
         tensors_of(graph.inputs, config["input"], of=onnx)
         graph.reshape(shapes(config))
         restrict(graph, part)
+        attention_in_parts.split_attentions(graph)
         return self._core.compile_model(graph, "CPU", properties())
 
     def _key(self, files: Iterable[Path], config: Mapping[str, Any], part: Part) -> str:
@@ -115,7 +117,8 @@ class CompiledModels:
         device = [self._core.get_property("CPU", name) for name in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")]
         wanted = {name: str(shape) for name, shape in shapes(config).items()}
         names = [sorted(part.zero), part.outputs and sorted(part.outputs)]
-        circumstances = json.dumps([wanted, names, properties(), openvino.__version__, device], sort_keys=True)
+        largest = attention_in_parts.LARGEST_SCORES
+        circumstances = json.dumps([wanted, names, largest, properties(), openvino.__version__, device], sort_keys=True)
         return hashlib.sha256(b"".join(file.read_bytes() for file in files) + circumstances.encode()).hexdigest()
 
 
