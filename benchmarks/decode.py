@@ -32,7 +32,7 @@ from benchmarks.reference import SEED, seeded_reference
 from maskforge.sam.image_encoder import VitConfig
 from maskforge.sam.precision import Precision
 from maskgate.domain.image import ImageSize
-from maskgate.domain.mask import upscale
+from maskgate.domain.upscale import upscale
 
 if TYPE_CHECKING:
     from torch import nn

@@ -22,8 +22,9 @@ from maskforge.sam.config import SamConfig
 from maskforge.sam.precision import Precision, lower
 from maskforge.sam.variants import build_sam
 from maskgate.domain.frame import Frame
-from maskgate.domain.mask import Mask, upscale
+from maskgate.domain.mask import Mask
 from maskgate.domain.prompt import Point, Prompt, PromptSlots
+from maskgate.domain.upscale import upscale
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -209,6 +210,7 @@ class OurDecoder:
         """Return the masks bool [H,W], at the photo's size."""
         return [upscale(logits.astype(np.float32), scene.frame) for logits in self.logits(scene, clicks)]
 
-    def answer(self, scene: Scene, clicks: list[Point]) -> list[Mask]:
-        """Return the masks as the gateway answers with them: as runs, with area and box."""
-        return [Mask.from_logits(logits, iou=0.0, frame=scene.frame) for logits in self.logits(scene, clicks)]
+    def answer(self, scene: Scene, clicks: list[Point]) -> list[tuple[Any, ...]]:
+        """Return the masks as the gateway answers with them: as runs, with area, box and stability score."""
+        masks = [Mask.from_logits(logits, iou=0.0, frame=scene.frame) for logits in self.logits(scene, clicks)]
+        return [(mask.rle, mask.area, mask.box, mask.stability_score) for mask in masks]

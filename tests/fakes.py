@@ -21,6 +21,8 @@ from maskgate.domain.prompt import MaskSelection
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy.typing as npt
+
     from maskgate.domain.embedding import Embedding, EmbeddingKey
     from maskgate.domain.image import ImageId
     from maskgate.domain.prompt import PromptSlots
@@ -41,8 +43,14 @@ SPEC = ModelSpec(
     preprocessing="longest-side-bilinear/1",
 )
 
-IOUS = {MaskSelection.SINGLE: (0.6,), MaskSelection.BEST: (0.9,), MaskSelection.ALL: (0.5, 0.9, 0.7)}
+IOUS = (0.6, 0.5, 0.9, 0.7)
 """What FakeBackend predicts, in the order of the tokens."""
+TOKENS = {
+    MaskSelection.SINGLE: (0,),
+    MaskSelection.BEST: (2,),
+    MaskSelection.ALL: (1, 2, 3),
+    MaskSelection.EVERY: (0, 1, 2, 3),
+}
 
 
 async def inline(compute: Callable[[], _T], /) -> _T:
@@ -63,6 +71,7 @@ class FakeBackend:
     """Finds the left half of the square; of several masks, each is a row shorter than the one before.
 
     Attributes:
+        logits: If there are any, fp16 [T, M, M], the tokens' masks.
         encodes: How many images were encoded.
         decodes: The prompts that were decoded.
         encode_error, decode_error: Raised instead of an answer, while set.
@@ -75,6 +84,7 @@ class FakeBackend:
         self.decodes: list[Decode] = []
         self.encode_error: Exception | None = None
         self.decode_error: Exception | None = None
+        self.logits: npt.NDArray[np.float16] | None = None
         self.gate = asyncio.Event()
         self.gate.set()
 
@@ -98,11 +108,14 @@ class FakeBackend:
         await self.gate.wait()
         if self.decode_error is not None:
             raise self.decode_error
-        ious = IOUS[selection]
-        logits = np.full((len(ious), spec.mask_size, spec.mask_size), -1, np.float16)
+        tokens = TOKENS[selection]
+        ious = np.array([IOUS[token] for token in tokens], np.float32)
+        if self.logits is not None:
+            return DecodedMasks(self.logits[list(tokens)], ious, tokens)
+        logits = np.full((len(ious), spec.mask_size, spec.mask_size), -2, np.float16)
         for index in range(len(ious)):
-            logits[index, index:, : spec.mask_size // 2] = 1
-        return DecodedMasks(logits, np.array(ious, np.float32))
+            logits[index, index:, : spec.mask_size // 2] = 2
+        return DecodedMasks(logits, ious, tokens)
 
 
 class FakeDecoder:
@@ -125,6 +138,13 @@ class FakeDecoder:
         del content
         self.prepared += 1
         return EncoderImage(np.full((3, side, side), 128, np.uint8), Frame(self._size, side).valid, self._size)
+
+
+class FakeMaskEncoder:
+    """Writes masks as their bytes."""
+
+    def png(self, pixels: npt.NDArray[np.bool_]) -> bytes:
+        return pixels.tobytes()
 
 
 class FakeShelf:
@@ -172,6 +192,42 @@ class FakeCache:
         self.entries[key] = replace(self.entries[key], tensor=self.entries[key].tensor[:-2])
 
 
+class FakeLocks:
+    """Turns of gateways that share a cache.
+
+    Attributes:
+        owners: Whose turn it is.
+    """
+
+    def __init__(self, cache: FakeCache) -> None:
+        self._cache = cache
+        self.owners: dict[EmbeddingKey, FakeLease] = {}
+
+    async def take(self, key: EmbeddingKey) -> FakeLease | None:
+        waited = False
+        while key in self.owners and key not in self._cache.entries:
+            waited = True
+            await asyncio.sleep(0)
+        if key in self._cache.entries:
+            return None
+        lease = FakeLease(self, key, taken_over=waited)
+        self.owners[key] = lease
+        return lease
+
+
+class FakeLease:
+    """A turn that lasts until it is released."""
+
+    def __init__(self, locks: FakeLocks, key: EmbeddingKey, *, taken_over: bool) -> None:
+        self._locks = locks
+        self._key = key
+        self.taken_over = taken_over
+
+    async def release(self) -> None:
+        if self._locks.owners.get(self._key) is self:
+            del self._locks.owners[self._key]
+
+
 class FakeStore:
     """An image store that is a dictionary.
 
@@ -211,6 +267,13 @@ class FailingCache:
 
     async def put(self, key: EmbeddingKey, embedding: Embedding) -> None:
         raise CacheUnavailable("The cache is away.", key=key, bytes=embedding.size_bytes)
+
+
+class FailingLocks:
+    """Locks that cannot be asked."""
+
+    async def take(self, key: EmbeddingKey) -> None:
+        raise CacheUnavailable("The locks are away.", key=key)
 
 
 class FailingStore:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Self
 import grpc
 
 from maskgate.domain.image import ImageId
+from maskgate.domain.outline import Polygon
+from maskgate.domain.output import CroppedPng, LowResLogits, MaskFormat, MaskOutput, RenderedMask
 from maskgate.domain.prompt import Box, Multimask, Point, Prompt
 from maskgate.domain.rle import Rle
 from maskgate.domain.timing import CacheTier, Timing
@@ -17,13 +19,18 @@ from maskgate.transport.grpc._pb.segmentation_pb2_grpc import SegmentationServic
 if TYPE_CHECKING:
     from types import TracebackType
 
-    import numpy as np
-    import numpy.typing as npt
-
 _MULTIMASK = {
     Multimask.AUTO: pb.MULTIMASK_AUTO,
     Multimask.SINGLE: pb.MULTIMASK_SINGLE,
     Multimask.ALL: pb.MULTIMASK_ALL,
+    Multimask.STABLE: pb.MULTIMASK_STABLE,
+}
+_FORMATS = {
+    MaskFormat.COCO_RLE: pb.MASK_FORMAT_COCO_RLE,
+    MaskFormat.PNG: pb.MASK_FORMAT_PNG,
+    MaskFormat.CROPPED_PNG: pb.MASK_FORMAT_CROPPED_PNG,
+    MaskFormat.POLYGONS: pb.MASK_FORMAT_POLYGONS,
+    MaskFormat.LOW_RES_LOGITS: pb.MASK_FORMAT_LOW_RES_LOGITS,
 }
 _CHANNEL_OPTIONS = (
     ("grpc.max_send_message_length", -1),
@@ -35,35 +42,14 @@ _CACHE_TIER = {
     pb.CACHE_TIER_L1: CacheTier.L1,
     pb.CACHE_TIER_L2: CacheTier.L2,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class FoundMask:
-    """A mask as it came.
-
-    Attributes:
-        rle: The pixels, compressed.
-        predicted_iou: The model's estimate of its own IoU.
-        area: Number of pixels.
-        box: The smallest rectangle around the mask; None where it is empty.
-    """
-
-    rle: Rle
-    predicted_iou: float
-    area: int
-    box: Box | None
-
-    @property
-    def pixels(self) -> npt.NDArray[np.bool_]:
-        """The mask, bool [H, W]."""
-        return self.rle.decode()
+_AS_RUNS = MaskOutput()
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """The masks of one prompt, highest predicted IoU first, and where the time went."""
 
-    masks: tuple[FoundMask, ...]
+    masks: tuple[RenderedMask, ...]
     timing: Timing
 
 
@@ -99,18 +85,25 @@ class Client:
         return ImageId.parse(response.image.image_id)
 
     def segment(
-        self, image_id: ImageId, prompt: Prompt, *, multimask: Multimask = Multimask.AUTO, model: str = ""
+        self,
+        image_id: ImageId,
+        prompt: Prompt,
+        *,
+        multimask: Multimask = Multimask.AUTO,
+        model: str = "",
+        output: MaskOutput = _AS_RUNS,
     ) -> Answer:
-        """Ask for the masks that a prompt means."""
+        """Ask for the masks that a prompt means, in the forms of `output`."""
         request = pb.SegmentRequest(
             image_id=str(image_id),
             points=map(_from_point, prompt.points),
             box=None if prompt.box is None else _from_box(prompt.box),
             multimask=_MULTIMASK[multimask],
             model=model,
+            output=_from_output(output),
         )
         response = self._stub.Segment(request, timeout=self._timeout)
-        return Answer(tuple(map(_to_mask, response.masks)), _to_timing(response.timing))
+        return Answer(tuple(_to_mask(mask, output) for mask in response.masks), _to_timing(response.timing))
 
 
 def _from_point(point: Point) -> pb.Point:
@@ -121,10 +114,39 @@ def _from_box(box: Box) -> pb.Box:
     return pb.Box(x1=box.x1, y1=box.y1, x2=box.x2, y2=box.y2)
 
 
-def _to_mask(mask: pb.Mask) -> FoundMask:
-    rle = Rle(mask.rle.height, mask.rle.width, mask.rle.counts)
-    box = Box(mask.box.x1, mask.box.y1, mask.box.x2, mask.box.y2) if mask.HasField("box") else None
-    return FoundMask(rle, mask.predicted_iou, mask.area, box)
+def _from_output(output: MaskOutput) -> pb.MaskOutput:
+    return pb.MaskOutput(
+        formats=[_FORMATS[form] for form in output.formats],
+        polygon_tolerance=output.polygon_tolerance,
+        polygon_min_area=output.polygon_min_area,
+    )
+
+
+def _to_mask(mask: pb.Mask, output: MaskOutput) -> RenderedMask:
+    return RenderedMask(
+        predicted_iou=mask.predicted_iou,
+        stability_score=mask.stability_score,
+        token=mask.token,
+        area=mask.area,
+        box=Box(mask.box.x1, mask.box.y1, mask.box.x2, mask.box.y2) if mask.HasField("box") else None,
+        rle=Rle(mask.rle.height, mask.rle.width, mask.rle.counts) if mask.HasField("rle") else None,
+        png=mask.png or None,
+        cropped_png=_to_crop(mask.cropped_png) if mask.HasField("cropped_png") else None,
+        polygons=tuple(map(_to_polygon, mask.polygons)) if output.wants(MaskFormat.POLYGONS) else None,
+        low_res_logits=_to_logits(mask.low_res_logits) if mask.HasField("low_res_logits") else None,
+    )
+
+
+def _to_crop(crop: pb.CroppedPng) -> CroppedPng:
+    return CroppedPng(crop.png, crop.x, crop.y)
+
+
+def _to_polygon(polygon: pb.Polygon) -> Polygon:
+    return Polygon(tuple(polygon.exterior.xy), tuple(tuple(hole.xy) for hole in polygon.holes), polygon.area)
+
+
+def _to_logits(logits: pb.LowResLogits) -> LowResLogits:
+    return LowResLogits(logits.data, logits.side, logits.valid_width, logits.valid_height)
 
 
 def _to_timing(timing: pb.Timing) -> Timing:
@@ -133,5 +155,6 @@ def _to_timing(timing: pb.Timing) -> Timing:
         queue=timing.queue_ms / 1e3,
         encode=timing.encode_ms / 1e3,
         decode=timing.decode_ms / 1e3,
+        postprocess=timing.postprocess_ms / 1e3,
         total=timing.total_ms / 1e3,
     )

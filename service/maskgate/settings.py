@@ -55,6 +55,21 @@ class Settings(BaseSettings):
     embedding_memory_bytes: PositiveInt = Field(
         512 * _MEBI, description="L1: most bytes of embeddings in this process; one of SAM has 2 MiB."
     )
+    embedding_slot_bytes: PositiveInt = Field(
+        2 * _MEBI,
+        description="Size of a place for one embedding in shared memory: the largest of those that the models make. "
+        "A larger embedding is not kept in L1.",
+    )
+    shared_memory: Literal["auto", "off"] = Field(
+        "auto",
+        description="auto keeps L1 in /dev/shm, where a Triton on the same machine reads it. off keeps it in this "
+        "process, and every prompt carries its embedding, as it does to a Triton elsewhere.",
+    )
+    shared_memory_prefix: str = Field(
+        "maskgate",
+        pattern=r"^[A-Za-z0-9_.-]{1,100}$",
+        description="Begins the name of the file in /dev/shm. Gateways of one prefix clear up after each other.",
+    )
     embedding_ttl_seconds: PositiveInt = Field(
         7 * 24 * 3600, description="L2: an embedding that nobody asks for lives that long in Redis."
     )
@@ -78,6 +93,11 @@ class Settings(BaseSettings):
         120.0,
         description="Time for Triton to encode an image, its queue included: four of ViT-H on a slow CPU. A caller "
         "waits no longer than the call's own deadline, but the encode goes on and is remembered.",
+    )
+    encode_lease_seconds: float = Field(
+        5.0,
+        ge=0.5,
+        description="How long the other gateways wait for one that died while it encoded, before one of them does.",
     )
     decode_timeout_seconds: PositiveFloat = Field(
         10.0, description="Time for Triton to decode a prompt, its queue included."

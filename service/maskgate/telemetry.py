@@ -60,6 +60,48 @@ class CacheMetrics:
         )
 
 
+class SlabMetrics:
+    """The first tier, where it is shared memory."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.slots = Gauge(
+            "maskgate_slab_slots",
+            "Slots for embeddings in shared memory, by state (free, kept, held).",
+            ("state",),
+            registry=registry,
+        )
+        self.evictions = Counter("maskgate_slab_evictions", "Embeddings that made room for others.", registry=registry)
+        self.generation_errors = Counter(
+            "maskgate_slab_generation_errors",
+            "Prompts refused because their embedding was replaced while it was used: a fault of the gateway.",
+            registry=registry,
+        )
+        self.registrations = Counter(
+            "maskgate_slab_registrations",
+            "Attempts to make the shared memory known to Triton, by result (done, refused, away).",
+            ("result",),
+            registry=registry,
+        )
+
+
+class FlightMetrics:
+    """Encodes that several gateways wanted."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.waits = Counter(
+            "maskgate_single_flight_waits",
+            "Encodes left to another gateway, by result (shared, took_over, gave_up).",
+            ("result",),
+            registry=registry,
+        )
+        self.seconds = Histogram(
+            "maskgate_single_flight_wait_seconds",
+            "Time waited for another gateway to encode, whatever came of it.",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+
+
 class InferenceMetrics:
     """Calls to the inference server."""
 
@@ -77,6 +119,12 @@ class InferenceMetrics:
             ("model", "stage", "reason"),
             registry=registry,
         )
+        self.sent_bytes = Counter(
+            "maskgate_inference_sent_bytes",
+            "Bytes of requests to the inference server, by stage and by the way of the embedding (inline, shared).",
+            ("stage", "way"),
+            registry=registry,
+        )
         self.in_flight = Gauge(
             "maskgate_inference_in_flight",
             "Calls at the inference server now, by stage; the signal by which its tiers scale.",
@@ -91,6 +139,8 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.calls = CallMetrics(registry)
         self.cache = CacheMetrics(registry)
+        self.slab = SlabMetrics(registry)
+        self.flights = FlightMetrics(registry)
         self.inference = InferenceMetrics(registry)
         self.component_up = Gauge(
             "maskgate_component_up",

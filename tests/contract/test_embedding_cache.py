@@ -89,7 +89,8 @@ async def test_damaged_entries_are_none(redis: Redis, damaged: bytes) -> None:
     cache = RedisEmbeddingCache(redis, ttl=TTL, breaker=Breaker())
     await cache.put(KEY, EMBEDDING)
     (name,) = await redis.keys("*")
-    await redis.set(name, damaged)
+    await redis.delete(name)
+    await redis.hset(name, "0000", damaged)
 
     found = await cache.get(KEY)
     await cache.put(KEY, EMBEDDING)
@@ -98,16 +99,82 @@ async def test_damaged_entries_are_none(redis: Redis, damaged: bytes) -> None:
     assert EMBEDDING == await cache.get(KEY)
 
 
-async def test_an_entry_of_another_type_is_unavailable(redis: Redis) -> None:
-    """A key that somebody else uses for something else fails no request: it counts as an unreadable cache."""
+@pytest.mark.parametrize("lost", ["0000", "0001", "0002"])
+async def test_an_entry_that_lacks_a_piece_is_none(redis: Redis, lost: str) -> None:
+    """Pieces that do not make a whole are no embedding."""
     cache = RedisEmbeddingCache(redis, ttl=TTL, breaker=Breaker())
     await cache.put(KEY, EMBEDDING)
     (name,) = await redis.keys("*")
-    await redis.delete(name)
-    await redis.hset(name, "field", "value")
+    await redis.hdel(name, lost)
+
+    assert await cache.get(KEY) is None
+
+
+async def test_a_shorter_entry_leaves_no_piece_behind(redis: Redis) -> None:
+    """An embedding in place of a longer one is read alone."""
+    cache = RedisEmbeddingCache(redis, ttl=TTL, breaker=Breaker())
+    await cache.put(KEY, EMBEDDING)
+    await cache.put(KEY, OTHER)
+
+    assert OTHER == await cache.get(KEY)
+
+
+async def test_an_entry_of_another_type_is_unavailable(redis: Redis) -> None:
+    """A key that somebody else uses for something else fails no request: it is unreadable until it is replaced."""
+    cache = RedisEmbeddingCache(redis, ttl=TTL, breaker=Breaker())
+    await cache.put(KEY, EMBEDDING)
+    (name,) = await redis.keys("*")
+    await redis.set(name, "value")
 
     with pytest.raises(CacheUnavailable):
         await cache.get(KEY)
+    await cache.put(KEY, EMBEDDING)
+
+    assert EMBEDDING == await cache.get(KEY)
+
+
+async def test_gateways_of_the_former_layout_share_redis(redis: Redis) -> None:
+    """An embedding as one string, under its former name, is not looked at, and not overwritten."""
+    cache = RedisEmbeddingCache(redis, ttl=TTL, breaker=Breaker())
+    former = f"maskgate:1:embedding:{KEY}"
+    await redis.set(former, EMBEDDING.to_bytes())
+
+    found = await cache.get(KEY)
+    await cache.put(KEY, OTHER)
+
+    assert found is None
+    assert EMBEDDING.to_bytes() == await redis.get(former)
+
+
+async def test_an_embedding_takes_little_more_than_its_bytes(redis: Redis) -> None:
+    """One of SAM takes at most 2.1 MiB of Redis' memory."""
+    cache = RedisEmbeddingCache(redis, ttl=TTL, breaker=Breaker())
+    await cache.put(KEY, EMBEDDING)
+    (name,) = await redis.keys("*")
+    taken = await redis.memory_usage(name, samples=0)
+
+    assert taken is not None
+    assert 2 * 2**20 < taken <= 2.1 * 2**20
+
+
+async def test_pieces_fill_what_jemalloc_allocates(redis: Redis) -> None:
+    """The Valkey of these tests is built with libc's malloc; in Redis' usual one, too, little is lost."""
+    cache = RedisEmbeddingCache(redis, ttl=TTL, breaker=Breaker())
+    await cache.put(KEY, EMBEDDING)
+    (name,) = await redis.keys("*")
+    pieces = await redis.hvals(name)
+
+    assert 2.5 * 2**20 == jemalloc_size(len(EMBEDDING.to_bytes()) + SDS_OVERHEAD)
+    assert sum(jemalloc_size(len(piece) + SDS_OVERHEAD) for piece in pieces) <= 2.01 * 2**20
+
+
+SDS_OVERHEAD = 10  # of a string of 64 KiB and more: length and size (4 bytes each), flags, NUL (src/sds.h)
+
+
+def jemalloc_size(size: int) -> int:
+    """What jemalloc sets aside for `size` bytes: of its sizes there are four to each doubling (jemalloc(3))."""
+    step = max(16, 2 ** ((size - 1).bit_length() - 3))
+    return -(-size // step) * step
 
 
 async def test_without_redis_it_is_soon_unavailable(broken_redis: Redis) -> None:

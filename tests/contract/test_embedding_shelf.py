@@ -8,23 +8,31 @@ from typing import TYPE_CHECKING
 import pytest
 
 from maskgate.adapters.memory import MemoryShelf
+from maskgate.adapters.slab import SlabShelf
 from maskgate.domain.embedding import Embedding, EmbeddingKey
 from maskgate.domain.image import ImageId, ImageSize
 from tests.fakes import SPEC, FakeShelf
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from maskgate.domain.embedding import HeldEmbedding
     from maskgate.ports import EmbeddingShelf
 
 KEY = EmbeddingKey.of(ImageId.of(b"photo"), SPEC)
 EMBEDDING = Embedding(ImageSize(640, 427), bytes(range(256)) * 2)
 KEYS = [replace(KEY, model=f"model{number}") for number in range(8)]
+SLOT = 4096
 ROOM = 4  # embeddings, where there is a bound
 
 
-@pytest.fixture(params=["memory", "fake"])
-def shelf(request: pytest.FixtureRequest) -> EmbeddingShelf:
-    return MemoryShelf(max_bytes=ROOM * EMBEDDING.size_bytes) if request.param == "memory" else FakeShelf()
+@pytest.fixture(params=["memory", "slab", "fake"])
+def shelf(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[EmbeddingShelf]:
+    slab = SlabShelf.create("test", max_bytes=ROOM * SLOT, slot_bytes=SLOT, folder=tmp_path)
+    memory = MemoryShelf(max_bytes=ROOM * EMBEDDING.size_bytes)
+    yield {"memory": memory, "slab": slab, "fake": FakeShelf()}[request.param]
+    slab.close()
 
 
 def embedding(number: int) -> Embedding:

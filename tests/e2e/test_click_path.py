@@ -14,6 +14,7 @@ from PIL import Image
 from pycocotools import mask as coco
 
 from maskgate.domain.image import ImageId
+from maskgate.domain.output import MaskFormat, MaskOutput
 from maskgate.domain.prompt import Multimask, Point, Prompt
 from maskgate.domain.timing import CacheTier
 from tests.e2e import photos
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import httpx
+    import numpy.typing as npt
 
     from maskgate.client import Client
     from maskgate.stack import EmbeddedStack
@@ -84,6 +86,49 @@ def test_predicted_iou_orders_the_masks(client: Client) -> None:
     assert sorted(ious, reverse=True) == ious
 
 
+def test_forms_agree(client: Client) -> None:
+    """One mask in every form: each says the same pixels, and its logits are what they were made of."""
+    image_id = client.upload(photos.fresh("cat"))
+    truth = photos.truth("cat")
+
+    answer = client.segment(image_id, Prompt(box=truth.box), output=MaskOutput(frozenset(MaskFormat)))
+
+    (mask,) = answer.masks
+    assert mask.png is not None
+    assert mask.cropped_png is not None
+    assert mask.polygons is not None
+    assert mask.low_res_logits is not None
+    assert truth.iou(mask.pixels) > 0.8
+    np.testing.assert_array_equal(mask.pixels, pixels_of(mask.png))
+    crop = pixels_of(mask.cropped_png.png)
+    x, y = mask.cropped_png.x, mask.cropped_png.y
+    np.testing.assert_array_equal(mask.pixels[y : y + crop.shape[0], x : x + crop.shape[1]], crop)
+    assert mask.area == crop.sum() == sum(polygon.area for polygon in mask.polygons)
+    side = mask.low_res_logits.side
+    logits = np.frombuffer(mask.low_res_logits.data, "<f2").reshape(side, side)
+    assert (256, 256, 163) == (side, mask.low_res_logits.valid_width, mask.low_res_logits.valid_height)
+    assert mask.stability_score == pytest.approx((logits[:163] > 1).sum() / (logits[:163] > -1).sum())
+    assert answer.timing.postprocess > 0
+
+
+def test_tokens_and_the_stable_rule(client: Client) -> None:
+    """The best mask is the one of the ambiguous output with its token; the stable rule takes it or the single one."""
+    image_id = client.upload(photos.fresh("pizza"))
+    prompt = Prompt((Point(230, 190),))
+    best, single, every, stable = (client.segment(image_id, prompt, multimask=rule).masks for rule in Multimask)
+
+    assert best[0].token == every[0].token
+    assert best[0].predicted_iou == pytest.approx(every[0].predicted_iou, abs=0.01)
+    assert [1, 2, 3] == sorted(mask.token for mask in every)
+    assert 0 == single[0].token
+    assert stable[0].token in (0, best[0].token)
+
+
+def pixels_of(png: bytes) -> npt.NDArray[np.bool_]:
+    with Image.open(io.BytesIO(png)) as image:
+        return np.asarray(image) > 0
+
+
 def test_png_is_the_best_mask(rest: httpx.Client) -> None:
     """`Accept: image/png` answers with the best mask at the size of the photo."""
     content = photos.fresh("cat")
@@ -117,17 +162,21 @@ def test_exif_rotated_photo_is_segmented_as_it_is_shown(client: Client) -> None:
 
 def test_command_line_writes_a_mask(stack: EmbeddedStack, tmp_path: Path) -> None:
     """`maskgate segment` writes the mask of a photo as a PNG, and draws it."""
-    output, overlay = tmp_path / "mask.png", tmp_path / "overlay.png"
+    output, overlay, polygons = (tmp_path / name for name in ("mask.png", "overlay.png", "mask.json"))
     finished = _maskgate(
         "segment",
         *("docs/photos/cat.jpg", "--point", "160,180", "--box", "0,28,332,324"),
-        *("-o", str(output), "--overlay", str(overlay), "--address", str(stack.endpoints.grpc)),
+        *("-o", str(output), "--overlay", str(overlay), "--polygons", str(polygons), "--tolerance", "1"),
+        *("--address", str(stack.endpoints.grpc)),
     )
 
     assert finished.returncode == 0, finished.stderr
     with Image.open(output) as mask, Image.open(overlay) as drawn:
         assert (512, 326) == mask.size == drawn.size
         assert photos.truth("cat").iou(np.asarray(mask) > 0) > 0.7
+    outlines = json.loads(polygons.read_text())
+    assert "MultiPolygon" == outlines["type"]
+    assert all(ring[0] == ring[-1] for part in outlines["coordinates"] for ring in part)
 
 
 def test_command_line_explains_itself() -> None:

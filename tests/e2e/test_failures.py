@@ -84,7 +84,7 @@ def test_evicted_embedding_is_made_again(stack: EmbeddedStack, client: Client) -
 
 def _forget_embeddings(stack: EmbeddedStack) -> None:
     with Redis.from_url(stack.endpoints.redis) as redis:
-        keys = list(redis.scan_iter("maskgate:1:embedding:*"))
+        keys = list(redis.scan_iter("maskgate:*:embedding:*"))
         assert redis.delete(*keys) >= 1
 
 

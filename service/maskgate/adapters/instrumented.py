@@ -13,13 +13,15 @@ from maskgate.domain.errors import CacheUnavailable, MaskgateError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from prometheus_client import Counter
+
     from maskgate.domain.embedding import Embedding, EmbeddingKey, HeldEmbedding
     from maskgate.domain.image import EncoderImage
     from maskgate.domain.mask import DecodedMasks
     from maskgate.domain.model import ModelSpec
     from maskgate.domain.prompt import MaskSelection, PromptSlots
-    from maskgate.ports import EmbeddingCache, EmbeddingShelf, InferenceBackend
-    from maskgate.telemetry import CacheMetrics, InferenceMetrics
+    from maskgate.ports import EmbeddingCache, EmbeddingShelf, EncodeLocks, InferenceBackend, Lease
+    from maskgate.telemetry import CacheMetrics, FlightMetrics, InferenceMetrics
 
 _log = structlog.get_logger(__name__)
 
@@ -81,6 +83,43 @@ class InstrumentedCache:
         except CacheUnavailable as error:
             self._counters.write_errors.inc()
             _log.warning("embedding_cache.unwritable", tier=self._tier, error=str(error))
+
+
+class InstrumentedLocks:
+    """Counts and times waits for other gateways; without locks it is everybody's turn, as it was within one process."""
+
+    def __init__(self, inner: EncodeLocks, *, metrics: FlightMetrics) -> None:
+        self._inner = inner
+        self._seconds = metrics.seconds
+        self._shared, self._took_over, self._gave_up = [
+            metrics.waits.labels(result) for result in ("shared", "took_over", "gave_up")
+        ]
+
+    async def take(self, key: EmbeddingKey) -> Lease | None:
+        """See EncodeLocks; never raises."""
+        started = perf_counter()
+        try:
+            lease = await self._inner.take(key)
+        except CacheUnavailable as error:
+            _log.warning("encode_locks.unavailable", error=str(error))
+            self._waited(self._gave_up, started)
+            return _NobodysLease()
+        if lease is None or lease.taken_over:
+            self._waited(self._took_over if lease else self._shared, started)
+        return lease
+
+    def _waited(self, result: Counter, started: float) -> None:
+        result.inc()
+        self._seconds.observe(perf_counter() - started)
+
+
+class _NobodysLease:
+    """The turn of somebody who encodes without having been given one."""
+
+    taken_over = False
+
+    async def release(self) -> None:
+        """See Lease."""
 
 
 class InstrumentedBackend:

@@ -8,13 +8,20 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from maskgate.adapters import redis as redis_adapter
-from maskgate.adapters.instrumented import InstrumentedBackend, InstrumentedCache, InstrumentedShelf
-from maskgate.adapters.memory import MemoryShelf
+from maskgate.adapters.instrumented import InstrumentedBackend, InstrumentedCache, InstrumentedLocks, InstrumentedShelf
 from maskgate.adapters.near import NearImageStore
 from maskgate.adapters.pillow import PillowImageDecoder, PillowMaskEncoder, let_our_limits_decide
-from maskgate.adapters.redis import Breaker, RedisBounds, RedisEmbeddingCache, RedisImageStore, create_redis
+from maskgate.adapters.redis import (
+    Breaker,
+    RedisBounds,
+    RedisEmbeddingCache,
+    RedisEncodeLocks,
+    RedisImageStore,
+    create_redis,
+)
 from maskgate.adapters.threads import ThreadOffload
-from maskgate.adapters.triton import TritonBackend, TritonBounds
+from maskgate.adapters.triton import CountedTriton, TritonBackend, TritonBounds
+from maskgate.bootstrap.shelf import open_shelf
 from maskgate.bootstrap.usecases import Ports, image_limits
 from maskgate.transport.health import Probe
 from maskgate.usecases.embed_image import EmbeddingTiers
@@ -24,8 +31,11 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
+    from maskgate.adapters.triton.regions import Region
+    from maskgate.adapters.triton.watching import Watcher
+    from maskgate.ports import EmbeddingShelf
     from maskgate.settings import Settings
-    from maskgate.telemetry import CacheMetrics, Metrics
+    from maskgate.telemetry import Metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +53,13 @@ async def open_adapters(settings: Settings, metrics: Metrics) -> AsyncIterator[A
     async with AsyncExitStack() as stack:
         redis, breaker = _create_redis(settings), Breaker()
         stack.push_async_callback(redis.aclose)
-        triton = _create_triton(settings)
+        shelf = stack.enter_context(open_shelf(settings, metrics))
+        triton = _create_triton(settings, shelf.region, CountedTriton(metrics.inference, metrics.slab))
         stack.push_async_callback(triton.close)
         offload = ThreadOffload(threads=settings.threads)
         stack.callback(offload.close)
         ports = Ports(
-            tiers=_create_tiers(settings, redis, breaker, metrics.cache),
+            tiers=_create_tiers(settings, redis, breaker, metrics, shelf=shelf.embeddings),
             store=_create_store(settings, redis, breaker),
             decoder=PillowImageDecoder(limits=image_limits(settings), offload=offload),
             backend=InstrumentedBackend(triton, metrics=metrics.inference),
@@ -69,23 +80,27 @@ def _create_redis(settings: Settings) -> Redis:
     return create_redis(settings.redis_url, bounds)
 
 
-def _create_triton(settings: Settings) -> TritonBackend:
+def _create_triton(settings: Settings, region: Region | None, watcher: Watcher) -> TritonBackend:
     bounds = TritonBounds(
         describe=settings.describe_timeout_seconds,
         encode=settings.encode_timeout_seconds,
         decode=settings.decode_timeout_seconds,
         spec_ttl=settings.spec_ttl_seconds,
     )
-    return TritonBackend(settings.triton_url, models=settings.models, bounds=bounds)
+    return TritonBackend(settings.triton_url, models=settings.models, bounds=bounds, region=region, watcher=watcher)
 
 
-def _create_tiers(settings: Settings, redis: Redis, breaker: Breaker, metrics: CacheMetrics) -> EmbeddingTiers:
-    shelf = MemoryShelf(max_bytes=settings.embedding_memory_bytes)
-    metrics.bytes.set_function(lambda: shelf.size_bytes)
+def _create_tiers(
+    settings: Settings, redis: Redis, breaker: Breaker, metrics: Metrics, *, shelf: EmbeddingShelf
+) -> EmbeddingTiers:
     shared = RedisEmbeddingCache(redis, ttl=settings.embedding_ttl_seconds, breaker=breaker)
+    locks = RedisEncodeLocks(
+        redis, breaker=breaker, lease=settings.encode_lease_seconds, patience=settings.encode_timeout_seconds
+    )
     return EmbeddingTiers(
-        l1=InstrumentedShelf(shelf, tier="l1", metrics=metrics),
-        l2=InstrumentedCache(shared, tier="l2", metrics=metrics),
+        l1=InstrumentedShelf(shelf, tier="l1", metrics=metrics.cache),
+        l2=InstrumentedCache(shared, tier="l2", metrics=metrics.cache),
+        locks=InstrumentedLocks(locks, metrics=metrics.flights),
     )
 
 

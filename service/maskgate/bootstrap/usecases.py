@@ -14,6 +14,7 @@ from maskgate.usecases.admission import Admission
 from maskgate.usecases.decode import Decode
 from maskgate.usecases.embed_image import EmbedImage
 from maskgate.usecases.get_image import GetImage
+from maskgate.usecases.render_masks import RenderMasks
 from maskgate.usecases.segment import Segment
 from maskgate.usecases.upload_image import UploadImage
 
@@ -72,8 +73,8 @@ def create_usecases(settings: Settings, ports: Ports, embed: EmbedImage) -> UseC
     segment = Segment(
         embed=embed,
         decode=decode,
+        render=RenderMasks(encoder=ports.mask_encoder, offload=ports.offload),
         backend=ports.backend,
-        offload=ports.offload,
         default_model=settings.models[0],
     )
     upload = UploadImage(
@@ -85,7 +86,7 @@ def create_usecases(settings: Settings, ports: Ports, embed: EmbedImage) -> UseC
         ),
         offload=ports.offload,
     )
-    return UseCases(upload, GetImage(store=ports.store), segment, ports.offload, ports.mask_encoder)
+    return UseCases(upload, GetImage(store=ports.store), segment)
 
 
 def image_limits(settings: Settings) -> ImageLimits:

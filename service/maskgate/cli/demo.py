@@ -57,7 +57,7 @@ class Result:
 class Reply:
     """The best mask of an answer, whatever protocol it came over."""
 
-    rle: Rle
+    pixels: npt.NDArray[np.bool_]
     predicted_iou: float
     timing: Timing
 
@@ -135,7 +135,7 @@ def take_step(step: Step, endpoints: Endpoints, content: bytes) -> Result:
         total_ms=timing.total * 1e3,
         predicted_iou=reply.predicted_iou,
     )
-    return Result(step.prompt, reply.rle.decode(), row)
+    return Result(step.prompt, reply.pixels, row)
 
 
 def _write(photo: Path, output: Path, results: Sequence[Result]) -> None:
@@ -151,7 +151,7 @@ def _over_grpc(endpoints: Endpoints, content: bytes, prompt: Prompt) -> Reply:
     with Client(str(endpoints.grpc), timeout=_TIMEOUT) as client:
         answer = client.segment(client.upload(content), prompt)
     best = answer.masks[0]
-    return Reply(best.rle, best.predicted_iou, answer.timing)
+    return Reply(best.pixels, best.predicted_iou, answer.timing)
 
 
 def _over_rest(endpoints: Endpoints, content: bytes, prompt: Prompt) -> Reply:
@@ -170,9 +170,9 @@ def _over_rest(endpoints: Endpoints, content: bytes, prompt: Prompt) -> Reply:
         answer = json.load(response)
     best, timing = answer["masks"][0], answer["timing"]
     height, width = best["rle"]["size"]
-    seconds = {part: timing[f"{part}_ms"] / 1e3 for part in ("queue", "encode", "decode", "total")}
+    seconds = {part: timing[f"{part}_ms"] / 1e3 for part in ("queue", "encode", "decode", "postprocess", "total")}
     return Reply(
-        Rle(height, width, best["rle"]["counts"]),
+        Rle(height, width, best["rle"]["counts"]).decode(),
         best["predicted_iou"],
         Timing(CacheTier(timing["cache_tier"]), **seconds),
     )

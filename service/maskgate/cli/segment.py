@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,10 +15,12 @@ from PIL import Image
 from maskgate.cli.overlay import draw_overlay
 from maskgate.client import Client
 from maskgate.domain.errors import InvalidPrompt
+from maskgate.domain.output import MaskFormat, MaskOutput
 from maskgate.domain.prompt import Box, Multimask, Point, Prompt
 
 if TYPE_CHECKING:
     from maskgate.client import Answer
+    from maskgate.domain.outline import Polygon, Ring
 
 
 class _Numbers(click.ParamType[tuple[float, ...]]):
@@ -37,7 +40,7 @@ class _Numbers(click.ParamType[tuple[float, ...]]):
         return numbers
 
 
-class _NewPicture(click.Path):
+class _NewFile(click.Path):
     """A file to write, in a folder that exists; its name's ending says how."""
 
     def __init__(self, *endings: str) -> None:
@@ -58,8 +61,10 @@ class _NewPicture(click.Path):
 @click.option("--point", "points", type=_Numbers("x", "y"), multiple=True, help="Pixel on the object; repeatable.")
 @click.option("--not-point", "others", type=_Numbers("x", "y"), multiple=True, help="Pixel not on it; repeatable.")
 @click.option("--box", type=_Numbers("x1", "y1", "x2", "y2"), help="Box around the object, in pixels.")
-@click.option("-o", "--output", type=_NewPicture(".png"), default="mask.png", help="Mask, PNG.")
-@click.option("--overlay", type=_NewPicture(".png", ".jpg", ".jpeg"), help="Also draw the mask on the photo.")
+@click.option("-o", "--output", type=_NewFile(".png"), default="mask.png", help="Mask, PNG.")
+@click.option("--overlay", type=_NewFile(".png", ".jpg", ".jpeg"), help="Also draw the mask on the photo.")
+@click.option("--polygons", type=_NewFile(".json"), help="Also write the mask's outlines, JSON.")
+@click.option("--tolerance", type=click.FloatRange(0, 100), default=0.0, help="Pixels by which outlines may be off.")
 @click.option("--single", is_flag=True, help="The model's single-mask output, also for an ambiguous prompt.")
 @click.option("--model", default="", help="Model; empty means the server's default.")
 @click.option("--address", default="127.0.0.1:50051", help="host:port of the gateway's gRPC endpoint.")
@@ -71,6 +76,8 @@ def segment(
     box: tuple[float, float, float, float] | None,
     output: Path,
     overlay: Path | None,
+    polygons: Path | None,
+    tolerance: float,
     single: bool,
     model: str,
     address: str,
@@ -79,15 +86,19 @@ def segment(
 
     Coordinates are pixels of the photo as it is shown, that is, after its EXIF orientation has been applied.
     """
-    _keep_apart(photo, output, overlay)
+    _keep_apart(photo, output, overlay, polygons)
     prompt = _prompt(points, others, box)
     multimask = Multimask.SINGLE if single else Multimask.AUTO
-    answer = _ask(address, photo, prompt, multimask=multimask, model=model)
+    forms = {MaskFormat.COCO_RLE, MaskFormat.POLYGONS} if polygons else {MaskFormat.COCO_RLE}
+    wanted = MaskOutput(frozenset(forms), polygon_tolerance=tolerance)
+    answer = _ask(address, photo, prompt, multimask=multimask, model=model, output=wanted)
     best = answer.masks[0]
     try:
         Image.fromarray(best.pixels.astype(np.uint8) * 255).save(output)
         if overlay is not None:
             draw_overlay(photo, best.pixels, prompt).save(overlay)
+        if polygons is not None:
+            polygons.write_text(_as_geojson(best.polygons or ()) + "\n")
     except OSError as error:
         raise click.ClickException(str(error)) from error
     click.echo(
@@ -97,10 +108,10 @@ def segment(
 
 
 def _keep_apart(*files: Path | None) -> None:
-    """No picture may be written over the photo or over the other one."""
+    """No file may be written over the photo or over another one."""
     resolved = [file.resolve() for file in files if file is not None]
     if len(set(resolved)) < len(resolved):
-        raise click.UsageError("PHOTO, --output and --overlay must be different files.")
+        raise click.UsageError("PHOTO, --output, --overlay and --polygons must be different files.")
 
 
 def _prompt(
@@ -115,10 +126,22 @@ def _prompt(
         raise click.UsageError(error.message) from error
 
 
-def _ask(address: str, photo: Path, prompt: Prompt, *, multimask: Multimask, model: str) -> Answer:
+def _as_geojson(polygons: tuple[Polygon, ...]) -> str:
+    """Write parts as a GeoJSON MultiPolygon (RFC 7946), in pixels with y down; rings end where they start."""
+    rings = ([_closed(ring) for ring in (polygon.exterior, *polygon.holes)] for polygon in polygons)
+    return json.dumps({"type": "MultiPolygon", "coordinates": list(rings)})
+
+
+def _closed(ring: Ring) -> list[tuple[int, int]]:
+    corners = list(zip(ring[::2], ring[1::2], strict=True))
+    return [*corners, corners[0]]
+
+
+def _ask(address: str, photo: Path, prompt: Prompt, *, multimask: Multimask, model: str, output: MaskOutput) -> Answer:
     try:
         with Client(address) as client:
-            return client.segment(client.upload(photo.read_bytes()), prompt, multimask=multimask, model=model)
+            image_id = client.upload(photo.read_bytes())
+            return client.segment(image_id, prompt, multimask=multimask, model=model, output=output)
     except grpc.RpcError as error:
         raise click.ClickException(_explain(error, address)) from error
 

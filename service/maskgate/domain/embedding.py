@@ -85,6 +85,21 @@ class Embedding:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where in memory that other processes can map an embedding lies.
+
+    Attributes:
+        region: Name of the shared region; no other one ever has it.
+        offset: Of the tensor's first byte in the region.
+        generation: How many embeddings lay there before. With it a place names the embedding, not only the bytes.
+    """
+
+    region: str
+    offset: int
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
 class HeldEmbedding:
     """An embedding in the memory of this process that somebody is using; a context manager that releases it.
 
@@ -92,11 +107,13 @@ class HeldEmbedding:
         original: Size of the oriented image.
         tensor: As that of an Embedding; it stays as it is until it is released, and is not to be read after that.
         release: Ends the use; to be called exactly once.
+        place: Where others find the tensor; None if nowhere.
     """
 
     original: ImageSize
-    tensor: bytes
+    tensor: bytes | memoryview
     release: Callable[[], None]
+    place: Place | None = None
 
     def __enter__(self) -> Self:
         return self

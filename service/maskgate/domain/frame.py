@@ -42,6 +42,11 @@ class Frame:
             height=_scaled(self.original.height, self.side, longest),
         )
 
+    def valid_in(self, mask_size: int) -> tuple[float, float]:
+        """Return how many columns and rows of logits [M, M] the image covers, from the left and from the top."""
+        scale = mask_size / self.side
+        return self.valid.width * scale, self.valid.height * scale
+
     def to_square(self, points: npt.ArrayLike) -> npt.NDArray[np.float32]:
         """Map points [..., 2] (x, y), in pixels of the image, into the square."""
         valid = self.valid

@@ -44,6 +44,7 @@ class Multimask(enum.Enum):
     AUTO = "auto"
     SINGLE = "single"
     ALL = "all"
+    STABLE = "stable"
 
 
 class MaskSelection(enum.Enum):
@@ -52,6 +53,10 @@ class MaskSelection(enum.Enum):
     SINGLE = "the single-mask token"
     BEST = "the one of the ambiguous output with the highest predicted IoU"
     ALL = "every one of the ambiguous output"
+    EVERY = "the single-mask token and every one of the ambiguous output"
+
+
+_SEVERAL = {Multimask.ALL: MaskSelection.ALL, Multimask.STABLE: MaskSelection.EVERY}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +129,11 @@ class Prompt:
         """Choose the outputs that answer this prompt.
 
         The reference's rule (segment_anything/utils/onnx.py, select_masks) counts tokens: one click with its pad point
-        and a box alone are two, and ambiguous; anything longer is not.
+        and a box alone are two, and ambiguous; anything longer is not. SAM 2's rule looks at the masks
+        (domain/stability.py), so it needs all of them.
         """
-        if multimask is Multimask.ALL:
-            return MaskSelection.ALL
+        if multimask in _SEVERAL:
+            return _SEVERAL[multimask]
         tokens = len(self.points) + (1 if self.box is None else 2)
         ambiguous = multimask is Multimask.AUTO and tokens <= _LONGEST_AMBIGUOUS
         return MaskSelection.BEST if ambiguous else MaskSelection.SINGLE

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from maskgate.domain.output import MaskOutput
 from maskgate.domain.prompt import Multimask
 
 if TYPE_CHECKING:
@@ -21,9 +22,11 @@ class SegmentQuery:
         prompt: What is pointed at.
         multimask: How many masks are wanted.
         model: Name of the model; empty means the server's default.
+        output: Which forms the masks are to come in.
     """
 
     image_id: ImageId
     prompt: Prompt
     multimask: Multimask = Multimask.AUTO
     model: str = ""
+    output: MaskOutput = field(default_factory=MaskOutput)

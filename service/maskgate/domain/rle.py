@@ -29,7 +29,20 @@ class Rle:
     def encode(cls, mask: npt.NDArray[np.bool_]) -> Rle:
         """Encode a mask [H, W]. One in Fortran order is not copied."""
         height, width = mask.shape
-        return cls(height, width, _compress(_runs(mask.ravel(order="F"))))
+        flat = mask.ravel(order="F")
+        return cls.of_edges(height, width, np.flatnonzero(np.diff(flat, prepend=False)))
+
+    @classmethod
+    def of_edges(cls, height: int, width: int, edges: npt.NDArray[np.int64]) -> Rle:
+        """Encode a mask by the numbers of the pixels, down the columns first, from which on it is set or is not.
+
+        Args:
+            height: Of the mask.
+            width: Of the mask.
+            edges: int64 [n], ascending; the mask is empty before the first. Height times width may be the last.
+        """
+        runs = np.diff(edges, prepend=0, append=height * width)
+        return cls(height, width, _compress(runs if runs[-1] or runs.size == 1 else runs[:-1]))
 
     def decode(self) -> npt.NDArray[np.bool_]:
         """Return the mask [H, W], in Fortran order."""
@@ -38,23 +51,32 @@ class Rle:
         return np.repeat(values, runs).reshape(self.width, self.height).T
 
 
-def _runs(flat: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-    edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-    start = (0, 0) if flat.size and flat[0] else (0,)  # a mask that begins set has a first run of 0
-    return np.diff(np.concatenate((start, edges, (flat.size,))))
-
-
 def _compress(runs: npt.NDArray[np.int64]) -> str:
     values = runs.copy()
     values[3:] -= runs[1:-2]
-    groups = values[:, None] >> (_GROUP_BITS * np.arange(_MOST_GROUPS))
-    # A value ends at the first group after which only copies of its sign bit would follow.
-    sign_bit = (groups & (_MORE >> 1)) != 0
-    ends = np.where(sign_bit, groups >> _GROUP_BITS == -1, groups >> _GROUP_BITS == 0)
-    last = ends.argmax(axis=1)
-    index = np.arange(_MOST_GROUPS)
-    chars = (groups & (_MORE - 1)) + np.where(index < last[:, None], _MORE, 0) + ord("0")
-    return bytes(chars[index <= last[:, None]].astype(np.uint8)).decode("ascii")
+    lengths = _groups_of(values)
+    ends = np.cumsum(lengths)
+    chars = np.empty(int(ends[-1]), np.uint8)
+    starts, longest = ends - lengths, int(lengths.max())
+    for group in range(longest):  # most values end with the first group, and hardly any has a fourth
+        more = np.where(lengths > group + 1, _MORE, 0)
+        chars[starts + group] = (values & (_MORE - 1)) + more + ord("0")
+        if group + 1 < longest:
+            kept = lengths > group + 1
+            values, starts, lengths = values[kept] >> _GROUP_BITS, starts[kept], lengths[kept]
+    return chars.tobytes().decode("ascii")
+
+
+def _groups_of(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Count the groups of each value: the last one still has room for the sign."""
+    magnitudes = np.where(values < 0, ~values, values)
+    groups = np.ones(len(values), np.int64)
+    for bits in range(_GROUP_BITS - 1, _GROUP_BITS * _MOST_GROUPS, _GROUP_BITS):
+        is_longer = magnitudes >> bits > 0
+        if not is_longer.any():
+            break
+        groups += is_longer
+    return groups
 
 
 def _decompress(counts: str) -> npt.NDArray[np.int64]:

@@ -20,9 +20,10 @@ class Timing:
 
     Attributes:
         cache_tier: Where the embedding came from.
-        queue: Waiting for a free place before the encoder and the decoder.
+        queue: Waiting for a free place before the encoder and the decoder, or for another gateway to encode the image.
         encode: The call to the image encoder; 0 on a hit. Reading and scaling the file is in the total alone.
         decode: The mask decoder, with the prompt's way to it.
+        postprocess: Scaling the masks up and writing them in the forms that were asked for.
         total: The call inside the gateway, from the parsed prompt to the finished masks.
     """
 
@@ -30,4 +31,5 @@ class Timing:
     queue: float
     encode: float
     decode: float
+    postprocess: float
     total: float

@@ -6,15 +6,18 @@ The comments are the contract; tests/contract/ holds every adapter to it.
 from maskgate.ports.embeddings import EmbeddingCache, EmbeddingShelf
 from maskgate.ports.images import ImageDecoder, ImageStore
 from maskgate.ports.inference import InferenceBackend
+from maskgate.ports.locks import EncodeLocks, Lease
 from maskgate.ports.masks import MaskEncoder
 from maskgate.ports.offload import Offload
 
 __all__ = [
     "EmbeddingCache",
     "EmbeddingShelf",
+    "EncodeLocks",
     "ImageDecoder",
     "ImageStore",
     "InferenceBackend",
+    "Lease",
     "MaskEncoder",
     "Offload",
 ]

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 PROBE_SECONDS = 2.0
 
 
-def gateway_component(config: StackConfig, endpoints: Endpoints) -> Component:
+def gateway_component(config: StackConfig, endpoints: Endpoints, *, shared_memory_prefix: str) -> Component:
     """A gateway that is ready when its `/readyz` says so."""
     authority = reachable_at(config.host, config.http_port)
     return Component(
         name="gateway",
-        command=gateway_command(config, endpoints),
+        command=gateway_command(config, endpoints, shared_memory_prefix=shared_memory_prefix),
         is_ready=lambda: says_ready(authority),
         where=f"gRPC {endpoints.grpc}, REST {endpoints.http}",
         ready_seconds=60.0,
@@ -28,14 +28,15 @@ def gateway_component(config: StackConfig, endpoints: Endpoints) -> Component:
     )
 
 
-def gateway_command(config: StackConfig, endpoints: Endpoints) -> tuple[str, ...]:
-    """The command line; the configuration's ports are chosen already."""
+def gateway_command(config: StackConfig, endpoints: Endpoints, *, shared_memory_prefix: str) -> tuple[str, ...]:
+    """The command line; the configuration's ports are chosen already. The prefix is what the reaper looks for."""
     options = {
         "--host": config.host,
         "--grpc-port": str(config.grpc_port),
         "--http-port": str(config.http_port),
         "--redis-url": endpoints.redis,
         "--triton-url": str(endpoints.triton_grpc),
+        "--shared-memory-prefix": shared_memory_prefix,
     }
     return (
         *(sys.executable, "-m", "maskgate", "serve"),

@@ -101,7 +101,7 @@ def _components(config: StackConfig, endpoints: Endpoints, *, run_directory: Pat
     elif config.triton_url is not None:
         _require_served(config.triton_url, models=triton_models(config.models))
     if config.starts_gateway:
-        yield gateway_component(config, endpoints)
+        yield gateway_component(config, endpoints, shared_memory_prefix=run_directory.name)
 
 
 def _linked(repository: Path, *, into: Path) -> Path:

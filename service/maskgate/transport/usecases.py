@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from maskgate.ports import MaskEncoder, Offload
     from maskgate.usecases.get_image import GetImage
     from maskgate.usecases.segment import Segment
     from maskgate.usecases.upload_image import UploadImage
@@ -14,10 +13,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class UseCases:
-    """The use cases, and what it takes to write their results."""
+    """The use cases."""
 
     upload_image: UploadImage
     get_image: GetImage
     segment: Segment
-    offload: Offload
-    mask_encoder: MaskEncoder

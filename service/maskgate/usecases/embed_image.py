@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+import asyncio
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -19,7 +20,14 @@ if TYPE_CHECKING:
     from maskgate.domain.embedding import HeldEmbedding
     from maskgate.domain.image import ImageId
     from maskgate.domain.model import ModelSpec
-    from maskgate.ports import EmbeddingCache, EmbeddingShelf, ImageDecoder, ImageStore, InferenceBackend
+    from maskgate.ports import (
+        EmbeddingCache,
+        EmbeddingShelf,
+        EncodeLocks,
+        ImageDecoder,
+        ImageStore,
+        InferenceBackend,
+    )
     from maskgate.usecases.admission import Admission
 
 
@@ -57,15 +65,21 @@ class _Landed:
 class EmbeddingTiers:
     """Where embeddings are looked for: at hand in this process, then in what all gateways share.
 
-    Here the latter never fails: a cache that cannot be asked is a miss (adapters/instrumented.py sees to it).
+    Here the latter never fails: a cache that cannot be asked is a miss, and without locks it is everybody's turn
+    (adapters/instrumented.py sees to it).
+
+    Attributes:
+        l1, l2: The two.
+        locks: Whose turn it is to make one for L2.
     """
 
     l1: EmbeddingShelf
     l2: EmbeddingCache
+    locks: EncodeLocks
 
 
 class EmbedImage:
-    """L1 → join a flight: L2 → image → encode → L1 and L2."""
+    """L1 → join a flight: L2 → wait for one's turn → image → encode → L1, and behind the answer L2."""
 
     def __init__(
         self,
@@ -83,6 +97,7 @@ class EmbedImage:
         self._admission = admission
         self._keep_alive = KeepAlive(store)
         self._flights: SingleFlight[_Landed] = SingleFlight()
+        self._sharing: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
     async def __call__(self, image_id: ImageId, spec: ModelSpec) -> AsyncIterator[Embedded]:
@@ -100,8 +115,9 @@ class EmbedImage:
             yield embedded
 
     async def drain(self) -> None:
-        """Wait for encodes under way, so that shutting down loses none."""
+        """Wait for encodes under way until others can find what they made, so that shutting down loses none."""
         await self._flights.drain()
+        await asyncio.gather(*self._sharing, return_exceptions=True)
 
     def _at_hand(self, key: EmbeddingKey) -> Embedded | None:
         held = self._tiers.l1.hold(key)
@@ -114,21 +130,47 @@ class EmbedImage:
         return Embedded(self._tiers.l1.keep(key, landed.embedding), effort)
 
     async def _fetch_or_encode(self, key: EmbeddingKey, spec: ModelSpec) -> _Landed:
+        landed = await self._shared(key, spec)
+        return landed or await self._encode_in_turn(key, spec)
+
+    async def _shared(self, key: EmbeddingKey, spec: ModelSpec, *, waited: float = 0.0) -> _Landed | None:
         shared = await self._tiers.l2.get(key)
-        if shared is not None and len(shared.tensor) == spec.embedding_bytes:
-            self._keep(key, shared)
-            await self._keep_alive(key.image_id)
-            return _Landed(shared, Effort(CacheTier.L2))
-        encoded = await self._encode(key.image_id, spec)
-        self._keep(key, encoded.embedding)
-        await self._tiers.l2.put(key, encoded.embedding)
-        return encoded
+        if shared is None or len(shared.tensor) != spec.embedding_bytes:
+            return None
+        self._keep(key, shared)
+        await self._keep_alive(key.image_id)
+        return _Landed(shared, Effort(CacheTier.L2, queue=waited))
+
+    async def _encode_in_turn(self, key: EmbeddingKey, spec: ModelSpec) -> _Landed:
+        asked = perf_counter()
+        async with AsyncExitStack() as turn:
+            if lease := await self._tiers.locks.take(key):
+                turn.push_async_callback(lease.release)  # after an error at once: others need not wait for that
+            elif landed := await self._shared(key, spec, waited=perf_counter() - asked):
+                return landed
+            encoded = await self._encode(key.image_id, spec, waited=perf_counter() - asked)
+            self._keep(key, encoded.embedding)
+            self._share(key, encoded.embedding, turn.pop_all())
+            return encoded
+
+    def _share(self, key: EmbeddingKey, embedding: Embedding, turn: AsyncExitStack) -> None:
+        """Let others have it, then end one's turn; who waits for the answer waits for neither.
+
+        These are no more than the encodes that end while the shared cache takes to answer, which has its timeout.
+        """
+        sharing = asyncio.create_task(self._put(key, embedding, turn), name=f"share {key}")
+        self._sharing.add(sharing)
+        sharing.add_done_callback(self._sharing.discard)
+
+    async def _put(self, key: EmbeddingKey, embedding: Embedding, turn: AsyncExitStack) -> None:
+        async with turn:
+            await self._tiers.l2.put(key, embedding)
 
     def _keep(self, key: EmbeddingKey, embedding: Embedding) -> None:
         """Keep an embedding for those who come next: all who waited for the flight may have gone."""
         self._tiers.l1.keep(key, embedding).release()
 
-    async def _encode(self, image_id: ImageId, spec: ModelSpec) -> _Landed:
+    async def _encode(self, image_id: ImageId, spec: ModelSpec, *, waited: float) -> _Landed:
         content = await self._store.content(image_id)
         if content is None:
             raise image_not_found(image_id)
@@ -137,4 +179,4 @@ class EmbedImage:
             started = perf_counter()
             tensor = await self._backend.encode(spec, image)
             encode = perf_counter() - started
-        return _Landed(Embedding(image.original, tensor), Effort(CacheTier.MISS, queued, encode))
+        return _Landed(Embedding(image.original, tensor), Effort(CacheTier.MISS, waited + queued, encode))

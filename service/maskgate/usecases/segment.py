@@ -7,41 +7,44 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from maskgate.domain.frame import Frame
-from maskgate.domain.mask import Mask, best_first
-from maskgate.domain.prompt import PromptSlots
+from maskgate.domain.prompt import Multimask, PromptSlots
+from maskgate.domain.stability import resolve_stable
 from maskgate.domain.timing import Timing
 
 if TYPE_CHECKING:
     from maskgate.domain.embedding import HeldEmbedding
-    from maskgate.domain.image import ImageId
+    from maskgate.domain.image import ImageId, ImageSize
     from maskgate.domain.mask import DecodedMasks
     from maskgate.domain.model import ModelSpec
+    from maskgate.domain.output import RenderedMask
     from maskgate.domain.query import SegmentQuery
-    from maskgate.ports import InferenceBackend, Offload
+    from maskgate.ports import InferenceBackend
     from maskgate.usecases.decode import Decode, Decoded
     from maskgate.usecases.embed_image import EmbedImage
+    from maskgate.usecases.render_masks import RenderMasks
 
 
 @dataclass(frozen=True, slots=True)
 class Segmentation:
-    """The masks of one prompt, highest predicted IoU first, and where the time went."""
+    """The masks of one prompt, highest predicted IoU first, at the image's size, and where the time went."""
 
     image_id: ImageId
     model: str
-    masks: tuple[Mask, ...]
+    size: ImageSize
+    masks: tuple[RenderedMask, ...]
     timing: Timing
 
 
 class Segment:
-    """Embed, decode, upscale."""
+    """Embed, decode, render."""
 
     def __init__(
-        self, *, embed: EmbedImage, decode: Decode, backend: InferenceBackend, offload: Offload, default_model: str
+        self, *, embed: EmbedImage, decode: Decode, render: RenderMasks, backend: InferenceBackend, default_model: str
     ) -> None:
         self._embed = embed
         self._decode = decode
+        self._render = render
         self._backend = backend
-        self._offload = offload
         self._default_model = default_model
 
     async def __call__(self, query: SegmentQuery) -> Segmentation:
@@ -59,15 +62,18 @@ class Segment:
         async with self._embed(query.image_id, spec) as embedded:
             frame = Frame(embedded.embedding.original, spec.input_size)
             decoded = await self._decoded(query, spec, embedded.embedding, frame)
-        masks = await self._offload(lambda: _masks_of(decoded.masks, frame))
+        decoded_at = perf_counter()
+        masks = await self._render(_chosen(decoded.masks, query.multimask, frame), frame, query.output)
+        rendered_at = perf_counter()
         timing = Timing(
             cache_tier=embedded.effort.tier,
             queue=embedded.effort.queue + decoded.queue,
             encode=embedded.effort.encode,
             decode=decoded.decode,
-            total=perf_counter() - started,
+            postprocess=rendered_at - decoded_at,
+            total=rendered_at - started,
         )
-        return Segmentation(query.image_id, spec.name, masks, timing)
+        return Segmentation(query.image_id, spec.name, frame.original, masks, timing)
 
     async def _decoded(self, query: SegmentQuery, spec: ModelSpec, embedding: HeldEmbedding, frame: Frame) -> Decoded:
         prompt = query.prompt
@@ -76,10 +82,5 @@ class Segment:
         return await self._decode(spec, embedding, slots, prompt.select(query.multimask))
 
 
-def _masks_of(decoded: DecodedMasks, frame: Frame) -> tuple[Mask, ...]:
-    return best_first(
-        [
-            Mask.from_logits(logits, iou=float(iou), frame=frame)
-            for logits, iou in zip(decoded.logits, decoded.ious, strict=True)
-        ]
-    )
+def _chosen(decoded: DecodedMasks, multimask: Multimask, frame: Frame) -> DecodedMasks:
+    return resolve_stable(decoded, frame) if multimask is Multimask.STABLE else decoded

@@ -1,16 +1,29 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from prometheus_client import CollectorRegistry
 
-from maskgate.adapters.instrumented import InstrumentedBackend, InstrumentedCache, InstrumentedShelf
+from maskgate.adapters.instrumented import InstrumentedBackend, InstrumentedCache, InstrumentedLocks, InstrumentedShelf
 from maskgate.domain.embedding import Embedding, EmbeddingKey
 from maskgate.domain.errors import InferenceFailed
 from maskgate.domain.frame import Frame
 from maskgate.domain.image import ImageId
 from maskgate.domain.prompt import MaskSelection, Point, Prompt, PromptSlots
-from maskgate.telemetry import CacheMetrics, InferenceMetrics
-from tests.fakes import SIZE, SPEC, FailingCache, FakeBackend, FakeCache, FakeDecoder, FakeShelf, held
+from maskgate.telemetry import CacheMetrics, FlightMetrics, InferenceMetrics
+from tests.fakes import (
+    SIZE,
+    SPEC,
+    FailingCache,
+    FailingLocks,
+    FakeBackend,
+    FakeCache,
+    FakeDecoder,
+    FakeLocks,
+    FakeShelf,
+    held,
+)
 
 KEY = EmbeddingKey.of(ImageId.of(b"photo"), SPEC)
 EMBEDDING = Embedding(SIZE, b"tensor")
@@ -102,3 +115,41 @@ async def test_failures_of_the_backend_are_counted_and_go_on() -> None:
     assert counted("inference_errors_total", model="tiny", stage="decode", reason="INFERENCE_FAILED") == 1
     assert counted("inference_duration_seconds_count", model="tiny", stage="decode") is None
     assert counted("inference_in_flight", stage="decode") == 0
+
+
+async def test_waits_for_others_are_counted() -> None:
+    """A turn that was free is no wait; what others made, and what is taken over from them, is told apart."""
+    counted, cache = Counted(), FakeCache()
+    locks = InstrumentedLocks(FakeLocks(cache), metrics=FlightMetrics(counted.registry))
+    first = await locks.take(KEY)
+    waiting = asyncio.create_task(locks.take(KEY))
+    await asyncio.sleep(0)
+    assert first is not None
+    await first.release()
+    second = await waiting
+    await cache.put(KEY, EMBEDDING)
+    third = await locks.take(KEY)
+
+    assert second is not None
+    assert third is None
+    assert {"shared": 1, "took_over": 1, "gave_up": 0} == _waits(counted)
+    assert 2 == counted("single_flight_wait_seconds_count")
+
+
+async def test_without_locks_it_is_everybodys_turn() -> None:
+    """Locks that cannot be asked keep nobody from encoding."""
+    counted = Counted()
+    locks = InstrumentedLocks(FailingLocks(), metrics=FlightMetrics(counted.registry))
+
+    turns = [await locks.take(KEY), await locks.take(KEY)]
+    for turn in turns:
+        assert turn is not None
+        await turn.release()
+
+    assert {"shared": 0, "took_over": 0, "gave_up": 2} == _waits(counted)
+
+
+def _waits(counted: Counted) -> dict[str, float | None]:
+    return {
+        result: counted("single_flight_waits_total", result=result) for result in ("shared", "took_over", "gave_up")
+    }

@@ -114,6 +114,8 @@ def test_replies_are_read_by_name() -> None:
         ("UNAVAILABLE", "Request timeout expired", Overloaded),
         ("NOT_FOUND", "Request for unknown model: 'tiny' is not found", ModelNotFound),
         ("NOT_FOUND", "Request for unknown model: 'tiny' has no available versions", BackendUnavailable),
+        ("NOT_FOUND", "Unable to find shared memory region: 'x'", BackendUnavailable),
+        ("INVALID_ARGUMENT", "Unable to find shared memory region: 'x'", BackendUnavailable),
         ("INVALID_ARGUMENT", "model 'tiny' is not ready", BackendUnavailable),
         ("INTERNAL", "Stub process 'tiny_decoder_0_0' is not healthy.", BackendUnavailable),
         ("CANCELLED", "", BackendUnavailable),
@@ -262,12 +264,15 @@ async def test_encoding_sends_pixels_and_their_extent() -> None:
     assert [48, 64] == np.frombuffer(request.raw_input_contents[1], np.int32).tolist()
 
 
-@pytest.mark.parametrize(("selection", "select"), [(MaskSelection.BEST, 1.0), (MaskSelection.SINGLE, 0.0)])
-async def test_one_mask_asks_for_one(selection: MaskSelection, select: float) -> None:
-    """Every input is there, `select` says which mask, and no more than one comes back."""
+@pytest.mark.parametrize(
+    ("selection", "select", "token"), [(MaskSelection.BEST, 1.0, 2), (MaskSelection.SINGLE, 0.0, 0)]
+)
+async def test_one_mask_asks_for_one(selection: MaskSelection, select: float, token: int) -> None:
+    """Every input is there, `select` says which mask, and no more than one comes back; predictions tell its token."""
     triton = TritonLike()
     triton.answers["best_mask"] = np.full((1, 1, 32, 32), 2, np.float16)
     triton.answers["best_iou"] = np.full((1, 1), 0.75, np.float32)
+    triton.answers["iou_predictions"] = np.array([[[0.9, 0.5, 0.75, 0.75]]], np.float32)
     embedding = bytes(range(256)) * 2
 
     async with backend_of(triton) as backend:
@@ -288,20 +293,22 @@ async def test_one_mask_asks_for_one(selection: MaskSelection, select: float) ->
     assert SLOTS.labels.tobytes() == raw["point_labels"]
     assert not any(raw["mask_input"] + raw["has_mask_input"])
     assert [select] == np.frombuffer(raw["select"], np.float32).tolist()
-    assert ((1, 32, 32), [0.75]) == (masks.logits.shape, masks.ious.tolist())
+    assert ((1, 32, 32), [0.75], (token,)) == (masks.logits.shape, masks.ious.tolist(), masks.tokens)
+    assert "low_res_masks" not in {wanted.name for wanted in request.outputs}
 
 
-async def test_all_masks_leave_the_single_one_out() -> None:
+@pytest.mark.parametrize(("selection", "tokens"), [(MaskSelection.ALL, (1, 2, 3)), (MaskSelection.EVERY, (0, 1, 2, 3))])
+async def test_all_masks_leave_the_single_one_out(selection: MaskSelection, tokens: tuple[int, ...]) -> None:
     """Of all tokens the first is the single mask's, which is not part of the ambiguous output."""
     triton = TritonLike()
     triton.answers["low_res_masks"] = np.arange(4, dtype=np.float16).repeat(32 * 32).reshape(1, 1, 4, 32, 32)
     triton.answers["iou_predictions"] = np.array([[[0.1, 0.2, 0.3, 0.4]]], np.float32)
 
     async with backend_of(triton) as backend:
-        masks = await backend.decode(SPEC, held(bytes(512)), SLOTS, MaskSelection.ALL)
+        masks = await backend.decode(SPEC, held(bytes(512)), SLOTS, selection)
 
-    assert [1, 2, 3] == masks.logits[:, 0, 0].tolist()
-    assert [pytest.approx(iou) for iou in (0.2, 0.3, 0.4)] == masks.ious.tolist()
+    assert tokens == masks.tokens == tuple(masks.logits[:, 0, 0].tolist())
+    assert [pytest.approx((1 + token) / 10) for token in tokens] == masks.ious.tolist()
 
 
 async def test_specs_are_remembered_for_a_while() -> None:

@@ -22,8 +22,10 @@ NOBODY = "127.0.0.1:1"
         ("'mask.jpg' does not end in .png", ["-o", "mask.jpg"]),
         ("'nowhere' is not a folder", ["-o", "nowhere/mask.png"]),
         ("'nowhere' is not a folder", ["--overlay", "nowhere/overlay.png"]),
-        ("PHOTO, --output and --overlay must be different files", ["-o", "a.png", "--overlay", "./a.png"]),
-        ("PHOTO, --output and --overlay must be different files", ["--overlay", PHOTO]),
+        ("'x.txt' does not end in .json", ["--polygons", "x.txt"]),
+        ("--overlay and --polygons must be different files", ["-o", "a.png", "--overlay", "./a.png"]),
+        ("--overlay and --polygons must be different files", ["--overlay", PHOTO]),
+        ("101.0 is not in the range 0<=x<=100", ["--polygons", "x.json", "--tolerance", "101"]),
     ],
 )
 def test_pictures_that_cannot_be_written(complaint: str, arguments: list[str]) -> None:
@@ -38,6 +40,7 @@ def test_pictures_that_cannot_be_written(complaint: str, arguments: list[str]) -
 def test_pictures_that_can_be_written(tmp_path: Path) -> None:
     """Good names are no obstacle: the server is asked, and nothing is written where nobody answers."""
     pictures = ["-o", str(tmp_path / "mask.PNG"), "--overlay", str(tmp_path / "overlay.jpg")]
+    pictures += ["--polygons", str(tmp_path / "mask.json"), "--tolerance", "1.5"]
 
     result = CliRunner().invoke(segment, [PHOTO, "--point", "1,1", "--address", NOBODY, *pictures])
 

@@ -8,9 +8,9 @@ from torch.nn.functional import interpolate
 
 from maskgate.domain.frame import Frame
 from maskgate.domain.image import ImageSize
-from maskgate.domain.mask import Mask, best_first, upscale
+from maskgate.domain.mask import DecodedMasks, Mask, masks_of
 from maskgate.domain.prompt import Box
-from maskgate.domain.rle import Rle
+from maskgate.domain.upscale import upscale
 
 Floats = npt.NDArray[np.float32]
 CLOSE_TO_THE_THRESHOLD = 1e-4
@@ -147,7 +147,10 @@ def test_rle_holds_the_pixels() -> None:
 
 def test_best_first() -> None:
     """Masks are ordered by predicted IoU; equal ones keep the order of their tokens."""
-    rle = Rle.encode(np.zeros((1, 1), np.bool_))
-    low, tied, also = (Mask(rle, iou, area, None) for area, iou in enumerate((0.2, 0.8, 0.8)))
+    logits = np.ones((3, 32, 32), np.float16)
+    decoded = DecodedMasks(logits, np.array([0.2, 0.8, 0.8], np.float32), (1, 2, 3))
 
-    assert (tied, also, low) == best_first([low, tied, also])
+    masks = masks_of(decoded, FRAME)
+
+    assert [2, 3, 1] == [mask.token for mask in masks]
+    assert [0.8, 0.8, 0.2] == [pytest.approx(mask.predicted_iou) for mask in masks]

@@ -266,6 +266,7 @@ class MaskNetwork:
     ("expected", "has_mask", "wanted"),
     [
         ("plain", 0, ["best_mask", "best_iou"]),
+        ("plain", 0, ["best_mask", "best_iou", "iou_predictions"]),
         ("plain", 0, ["best_mask"]),
         ("whole", 1, ["best_mask", "best_iou"]),
         ("whole", 0, ["best_mask", "low_res_masks"]),

@@ -58,6 +58,25 @@ class Answer:
         return self.code, self.reason
 
 
+@dataclass(frozen=True)
+class Output:
+    """Which forms of masks a client asks for, by their names over REST."""
+
+    formats: tuple[str, ...] = ()
+    polygon_tolerance: float = 0.0
+    polygon_min_area: int = 0
+
+
+_FORMATS = {
+    "": pb.MASK_FORMAT_UNSPECIFIED,
+    "rle": pb.MASK_FORMAT_COCO_RLE,
+    "png": pb.MASK_FORMAT_PNG,
+    "cropped_png": pb.MASK_FORMAT_CROPPED_PNG,
+    "polygons": pb.MASK_FORMAT_POLYGONS,
+    "low_res_logits": pb.MASK_FORMAT_LOW_RES_LOGITS,
+}
+
+
 class Skin(Protocol):
     """A client of one protocol."""
 
@@ -74,6 +93,7 @@ class Skin(Protocol):
         box: Box | None = None,
         multimask: str = "auto",
         model: str = "",
+        output: Output | None = None,
         timeout: float | None = None,
     ) -> Answer: ...
 
@@ -103,14 +123,17 @@ class RestSkin:
         box: Box | None = None,
         multimask: str = "auto",
         model: str = "",
+        output: Output | None = None,
         timeout: float | None = None,
     ) -> Answer:
-        body = {
+        body: dict[str, Any] = {
             "points": [asdict(point) for point in points],
             "box": box and asdict(box),
             "multimask": multimask,
             "model": model,
         }
+        if output is not None:
+            body["output"] = asdict(output)
         headers = {} if timeout is None else {"Request-Timeout": str(timeout)}
         return await self.send(image_id, body, headers)
 
@@ -149,6 +172,7 @@ class GrpcSkin:
         box: Box | None = None,
         multimask: str = "auto",
         model: str = "",
+        output: Output | None = None,
         timeout: float | None = None,
     ) -> Answer:
         request = pb.SegmentRequest(
@@ -157,6 +181,7 @@ class GrpcSkin:
             box=None if box is None else pb.Box(x1=box.x1, y1=box.y1, x2=box.x2, y2=box.y2),
             multimask=f"MULTIMASK_{multimask.upper()}",
             model=model,
+            output=None if output is None else _output(output),
         )
         return await self.send(request, timeout=timeout)
 
@@ -235,13 +260,33 @@ def _payload(message: Message) -> dict[str, Any]:
     if "size_bytes" in fields:  # JSON of protobuf writes 64-bit integers as text
         fields["size_bytes"] = int(fields["size_bytes"])
     for mask in fields.get("masks", ()):
-        rle = mask["rle"]
-        mask["rle"] = {"size": [rle["height"], rle["width"]], "counts": rle["counts"]}
-        mask["area"] = int(mask["area"])
-        mask.setdefault("box", None)
+        _rewrite_mask(mask)
     if "timing" in fields:
         fields["timing"]["cache_tier"] = fields["timing"]["cache_tier"].removeprefix("CACHE_TIER_").lower()
     return fields
+
+
+def _rewrite_mask(mask: dict[str, Any]) -> None:
+    mask["area"] = int(mask["area"])
+    for form in ("box", "rle", "cropped_png", "low_res_logits"):
+        mask.setdefault(form, None)
+    mask["png"] = mask["png"] or None
+    mask["polygons"] = [_polygon(polygon) for polygon in mask["polygons"]] or None
+    if rle := mask["rle"]:
+        mask["rle"] = {"size": [rle["height"], rle["width"]], "counts": rle["counts"]}
+
+
+def _polygon(polygon: dict[str, Any]) -> dict[str, Any]:
+    holes = [hole["xy"] for hole in polygon["holes"]]
+    return {"exterior": polygon["exterior"]["xy"], "holes": holes, "area": int(polygon["area"])}
+
+
+def _output(output: Output) -> pb.MaskOutput:
+    return pb.MaskOutput(
+        formats=[_FORMATS.get(form, 99) for form in output.formats],  # type: ignore[misc] # a newer client's
+        polygon_tolerance=output.polygon_tolerance,
+        polygon_min_area=output.polygon_min_area,
+    )
 
 
 def _json_with_nan(body: object) -> bytes:

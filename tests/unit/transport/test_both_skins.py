@@ -138,6 +138,8 @@ async def test_a_click_is_answered_with_a_mask(skin: Skin) -> None:
     assert (600, 600) == (mask["area"], pixels.sum())
     assert {"x1": 0, "y1": 0, "x2": 20, "y2": 30} == mask["box"]
     assert mask["predicted_iou"] == pytest.approx(0.9)
+    assert (1.0, 2) == (mask["stability_score"], mask["token"])
+    assert (40, 30) == (answer.payload["width"], answer.payload["height"])
 
 
 async def test_timing_tells_the_tier(skin: Skin) -> None:
@@ -148,10 +150,14 @@ async def test_timing_tells_the_tier(skin: Skin) -> None:
 
     assert ("miss", "l1") == (first["cache_tier"], second["cache_tier"])
     assert first["encode_ms"] > 0 == second["encode_ms"]
-    assert first["total_ms"] >= first["encode_ms"] + first["decode_ms"] + first["queue_ms"]
+    assert first["postprocess_ms"] > 0
+    parts = ("encode_ms", "decode_ms", "queue_ms", "postprocess_ms")
+    assert first["total_ms"] >= sum(first[part] for part in parts)
 
 
-@pytest.mark.parametrize(("multimask", "ious"), [("auto", [0.9]), ("single", [0.6]), ("all", [0.9, 0.7, 0.5])])
+@pytest.mark.parametrize(
+    ("multimask", "ious"), [("auto", [0.9]), ("single", [0.6]), ("all", [0.9, 0.7, 0.5]), ("stable", [0.6])]
+)
 async def test_multimask(skin: Skin, multimask: str, ious: list[float]) -> None:
     """One mask or all of the ambiguous output, the best first."""
     await skin.upload(PHOTO)
@@ -159,6 +165,15 @@ async def test_multimask(skin: Skin, multimask: str, ious: list[float]) -> None:
     answer = await skin.segment(PHOTO_ID, CLICK, multimask=multimask)
 
     assert [pytest.approx(iou) for iou in ious] == [mask["predicted_iou"] for mask in answer.payload["masks"]]
+
+
+async def test_tokens_tell_the_masks_apart(skin: Skin) -> None:
+    """Each mask names the decoder's output that it is, whatever its place in the answer."""
+    await skin.upload(PHOTO)
+
+    answers = [await skin.segment(PHOTO_ID, CLICK, multimask=kind) for kind in ("auto", "single", "all")]
+
+    assert [[2], [0], [2, 3, 1]] == [[mask["token"] for mask in answer.payload["masks"]] for answer in answers]
 
 
 async def test_points_and_box_reach_the_decoder(skin: Skin, world: World) -> None:

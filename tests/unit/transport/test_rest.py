@@ -168,6 +168,10 @@ async def test_head_asks_without_a_body(rest: RestSkin) -> None:
         b'{"points": [{"x": 1, "y": 1}], "multimask": "AUTO"}',
         b'{"points": [{"x": 1, "y": 1}], "multimask": 1}',
         b'{"points": [{"x": 1, "y": 1}], "model": 1}',
+        b'{"points": [{"x": 1, "y": 1}], "output": "png"}',
+        b'{"points": [{"x": 1, "y": 1}], "output": {"formats": "png"}}',
+        b'{"points": [{"x": 1, "y": 1}], "output": {"format": ["png"]}}',
+        b'{"points": [{"x": 1, "y": 1}], "output": {"polygon_min_area": 0.5}}',
     ],
     ids=lambda body: body[:60].decode("latin-1"),
 )
@@ -220,7 +224,7 @@ async def test_fields_have_defaults(rest: RestSkin, world: World) -> None:
 
 @pytest.mark.parametrize("accept", ["image/png", "image/png, application/json;q=0.5", "image/webp,image/png"])
 async def test_a_mask_as_png(rest: RestSkin, accept: str) -> None:
-    """A client that accepts PNG gets the best mask as one, of the image's size, with its IoU in a header."""
+    """A client that accepts PNG gets the best mask as one, of the image's size, with its scores in headers."""
     await rest.upload(PHOTO)
 
     response = await rest.client.post(f"/v1/images/{PHOTO_ID}:segment", json=BODY, headers={"Accept": accept})
@@ -228,7 +232,18 @@ async def test_a_mask_as_png(rest: RestSkin, accept: str) -> None:
     expected = np.zeros((30, 40), np.uint8)
     expected[:, :20] = 255
     assert ("image/png", "0.9000") == (response.headers["Content-Type"], response.headers["X-Predicted-IoU"])
+    assert "1.0000" == response.headers["X-Stability-Score"]
     np.testing.assert_array_equal(expected, np.asarray(Image.open(io.BytesIO(response.content))))
+
+
+async def test_who_accepts_png_gets_png(rest: RestSkin) -> None:
+    """Whatever forms the body asks for: there is room for one mask only."""
+    await rest.upload(PHOTO)
+    body = BODY | {"output": {"formats": ["rle", "polygons"]}, "multimask": "all"}
+
+    response = await rest.client.post(f"/v1/images/{PHOTO_ID}:segment", json=body, headers={"Accept": "image/png"})
+
+    assert "image/png" == response.headers["Content-Type"]
 
 
 async def test_errors_are_json_for_who_accepts_png(rest: RestSkin) -> None:
@@ -245,7 +260,7 @@ async def test_server_timing(rest: RestSkin) -> None:
     response = await rest.client.post(f"/v1/images/{PHOTO_ID}:segment", json=BODY)
 
     names = [span.split(";")[0] for span in response.headers["Server-Timing"].split(", ")]
-    assert ["cache", "queue", "encode", "decode", "total"] == names
+    assert ["cache", "queue", "encode", "decode", "postprocess", "total"] == names
     assert "Accept" == response.headers["Vary"]
 
 

@@ -14,7 +14,7 @@ from maskgate.telemetry import Metrics
 from maskgate.transport.calls import CallObserver
 from maskgate.transport.health import Health
 from maskgate.usecases.embed_image import EmbeddingTiers
-from tests.fakes import SPEC, FailingStore, FakeBackend, FakeCache, FakeShelf, FakeStore, inline
+from tests.fakes import SPEC, FailingStore, FakeBackend, FakeCache, FakeLocks, FakeShelf, FakeStore, inline
 
 _LIMITS: dict[str, Any] = {"max_upload_bytes": 20_000, "max_image_pixels": 10_000, "max_image_side": 1000}
 SETTINGS = Settings(models=(SPEC.name,), **_LIMITS)
@@ -43,8 +43,9 @@ class World:
         self.health = Health()
         self.observer = CallObserver(self.metrics.calls, max_seconds=self.max_seconds, max_calls=self.calls)
         settings = SETTINGS.model_copy(update={"decode_concurrency": self.decodes, "decode_waiting": self.waiting})
+        cache = FakeCache()
         ports = Ports(
-            tiers=EmbeddingTiers(FakeShelf(), FakeCache()),
+            tiers=EmbeddingTiers(FakeShelf(), cache, FakeLocks(cache)),
             store=self.store,
             decoder=PillowImageDecoder(limits=image_limits(settings), offload=inline),
             backend=self.backend,

@@ -11,7 +11,17 @@ from maskgate.domain.image import ImageId, ImageInfo
 from maskgate.domain.timing import CacheTier
 from maskgate.usecases.admission import Admission
 from maskgate.usecases.embed_image import Effort, Embedded, EmbeddingTiers, EmbedImage
-from tests.fakes import SIZE, SPEC, FailingStore, FakeBackend, FakeCache, FakeDecoder, FakeShelf, FakeStore
+from tests.fakes import (
+    SIZE,
+    SPEC,
+    FailingStore,
+    FakeBackend,
+    FakeCache,
+    FakeDecoder,
+    FakeLocks,
+    FakeShelf,
+    FakeStore,
+)
 
 PHOTO = b"a photo"
 IMAGE_ID = ImageId.of(PHOTO)
@@ -20,7 +30,11 @@ KEY = EmbeddingKey.of(IMAGE_ID, SPEC)
 
 @dataclass
 class World:
-    """EmbedImage and the fakes around it."""
+    """EmbedImage and the fakes around it.
+
+    Attributes:
+        beside: Another gateway, with which this one shares what gateways share.
+    """
 
     store: FakeStore = field(default_factory=FakeStore)
     backend: FakeBackend = field(default_factory=FakeBackend)
@@ -28,10 +42,14 @@ class World:
     l1: FakeShelf = field(default_factory=FakeShelf)
     l2: FakeCache = field(default_factory=FakeCache)
     waiting: int = 100
+    beside: World | None = None
 
     def __post_init__(self) -> None:
+        if self.beside is not None:
+            self.store, self.l2 = self.beside.store, self.beside.l2
+        self.locks: FakeLocks = FakeLocks(self.l2) if self.beside is None else self.beside.locks
         self.embed = EmbedImage(
-            tiers=EmbeddingTiers(self.l1, self.l2),
+            tiers=EmbeddingTiers(self.l1, self.l2, self.locks),
             store=self.store,
             decoder=self.decoder,
             backend=self.backend,
@@ -39,9 +57,11 @@ class World:
         )
 
     async def get(self, image_id: ImageId = IMAGE_ID) -> Embedded:
-        """Hold the embedding of an image for a moment."""
+        """Hold the embedding of an image for a moment, and wait until others can have it."""
         async with self.embed(image_id, SPEC) as embedded:
-            return embedded
+            pass
+        await self.embed.drain()
+        return embedded
 
     async def keep(self, content: bytes) -> ImageId:
         image_id = ImageId.of(content)
@@ -136,6 +156,74 @@ async def test_fifty_first_clicks_encode_once(world: World) -> None:
     assert len({each.embedding.tensor for each in embedded}) == 1
 
 
+async def test_first_clicks_at_three_gateways_encode_once(world: World) -> None:
+    """One of the gateways encodes; the others wait for what it made."""
+    gateways = [world, World(backend=world.backend, beside=world), World(backend=world.backend, beside=world)]
+    world.backend.gate.clear()
+    clicks = [asyncio.create_task(gateway.get()) for gateway in gateways for _ in range(5)]
+    await settle()
+
+    world.backend.gate.set()
+    embedded = await asyncio.gather(*clicks)
+
+    assert 1 == world.backend.encodes
+    assert [CacheTier.MISS] * 5 + [CacheTier.L2] * 10 == [each.effort.tier for each in embedded]
+    assert 1 == len({each.embedding.tensor for each in embedded})
+    assert all(each.effort.queue > 0 and each.effort.encode == 0 for each in embedded[5:])
+    assert {} == world.locks.owners
+
+
+async def test_an_error_elsewhere_is_not_waited_out(world: World) -> None:
+    """Where the gateway whose turn it was fails, that is its callers' error; the next one tries for itself."""
+    other = World(beside=world)
+    world.backend.encode_error = BackendUnavailable("Triton is away.")
+    world.backend.gate.clear()
+    clicks = [asyncio.create_task(gateway.get()) for gateway in (world, other)]
+    await settle()
+    waited = other.backend.encodes
+
+    world.backend.gate.set()
+    failed, embedded = await asyncio.gather(*clicks, return_exceptions=True)
+
+    assert isinstance(failed, BackendUnavailable)
+    assert isinstance(embedded, Embedded)
+    assert (CacheTier.MISS, 0, 1) == (embedded.effort.tier, waited, other.backend.encodes)
+    assert {} == world.locks.owners
+
+
+async def test_what_cannot_be_shared_is_made_by_each(world: World) -> None:
+    """A shared cache that takes nothing leaves nobody waiting: each gateway encodes when it is its turn."""
+
+    async def forget(key: EmbeddingKey, embedding: Embedding) -> None:
+        del key, embedding
+
+    world.l2.put = forget  # type: ignore[method-assign] # the fake is ours to bend
+    other = World(beside=world)
+
+    embedded = await asyncio.gather(world.get(), other.get())
+
+    assert [CacheTier.MISS] * 2 == [each.effort.tier for each in embedded]
+    assert (1, 1, {}) == (world.backend.encodes, other.backend.encodes, world.locks.owners)
+
+
+async def test_the_answer_does_not_wait_for_the_others(world: World) -> None:
+    """Who asked is answered before the shared cache has the embedding; the turn lasts until it has."""
+    ready, put = asyncio.Event(), world.l2.put
+
+    async def put_slowly(key: EmbeddingKey, embedding: Embedding) -> None:
+        await ready.wait()
+        await put(key, embedding)
+
+    world.l2.put = put_slowly  # type: ignore[method-assign] # the fake is ours to bend
+    async with world.embed(IMAGE_ID, SPEC):
+        meanwhile = [*world.locks.owners], [*world.l2.entries]
+    ready.set()
+    await world.embed.drain()
+
+    assert ([KEY], []) == meanwhile
+    assert ({}, [KEY]) == (world.locks.owners, [*world.l2.entries])
+
+
 async def test_a_cancelled_click_loses_no_encode(world: World) -> None:
     """When everybody who waited has gone, the encode is finished and cached all the same; draining waits for it."""
     world.backend.gate.clear()
@@ -185,8 +273,9 @@ async def test_an_unknown_image_is_not_found(world: World) -> None:
 
 async def test_a_store_that_cannot_be_asked_is_not_a_missing_image() -> None:
     """A client must not be told to upload again what may still be kept."""
+    cache = FakeCache()
     embed = EmbedImage(
-        tiers=EmbeddingTiers(FakeShelf(), FakeCache()),
+        tiers=EmbeddingTiers(FakeShelf(), cache, FakeLocks(cache)),
         store=FailingStore(),
         decoder=FakeDecoder(),
         backend=FakeBackend(),

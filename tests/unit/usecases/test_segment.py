@@ -13,8 +13,20 @@ from maskgate.domain.timing import CacheTier
 from maskgate.usecases.admission import Admission
 from maskgate.usecases.decode import Decode
 from maskgate.usecases.embed_image import EmbeddingTiers, EmbedImage
+from maskgate.usecases.render_masks import RenderMasks
 from maskgate.usecases.segment import Segment, Segmentation
-from tests.fakes import SIZE, SPEC, FakeBackend, FakeCache, FakeDecoder, FakeShelf, FakeStore, inline
+from tests.fakes import (
+    SIZE,
+    SPEC,
+    FakeBackend,
+    FakeCache,
+    FakeDecoder,
+    FakeLocks,
+    FakeMaskEncoder,
+    FakeShelf,
+    FakeStore,
+    inline,
+)
 
 PHOTO = b"a photo"
 IMAGE_ID = ImageId.of(PHOTO)
@@ -30,7 +42,7 @@ class World:
         self.l1, self.l2 = FakeShelf(), FakeCache()
         self.store = FakeStore()
         embed = EmbedImage(
-            tiers=EmbeddingTiers(self.l1, self.l2),
+            tiers=EmbeddingTiers(self.l1, self.l2, FakeLocks(self.l2)),
             store=self.store,
             decoder=FakeDecoder(),
             backend=self.backend,
@@ -43,8 +55,8 @@ class World:
         self._segment = Segment(
             embed=embed,
             decode=decode,
+            render=RenderMasks(encoder=FakeMaskEncoder(), offload=inline),
             backend=self.backend,
-            offload=inline,
             default_model=SPEC.name,
         )
 
@@ -70,7 +82,7 @@ async def test_masks_have_the_size_of_the_image(world: World) -> None:
 
     (mask,) = answer.masks
     assert (IMAGE_ID, "tiny") == (answer.image_id, answer.model)
-    assert (30, 40) == (mask.rle.height, mask.rle.width)
+    assert (SIZE, (30, 40)) == (answer.size, mask.pixels.shape)
     assert (Box(0, 0, 20, 30), 20 * 30) == (mask.box, mask.area)
 
 
@@ -90,6 +102,7 @@ async def test_the_prompt_reaches_the_decoder_in_its_frame(world: World) -> None
         (Multimask.AUTO, MaskSelection.BEST),
         (Multimask.SINGLE, MaskSelection.SINGLE),
         (Multimask.ALL, MaskSelection.ALL),
+        (Multimask.STABLE, MaskSelection.EVERY),
     ],
 )
 async def test_the_selection_reaches_the_decoder(world: World, multimask: Multimask, selection: MaskSelection) -> None:
@@ -120,7 +133,8 @@ async def test_timing_tells_the_tier(world: World) -> None:
     assert [True, False, False] == [timing.encode > 0 for timing in timings]
     for timing in timings:
         assert timing.decode > 0
-        assert timing.total >= timing.queue + timing.encode + timing.decode
+        assert timing.postprocess > 0
+        assert timing.total >= timing.queue + timing.encode + timing.decode + timing.postprocess
 
 
 async def test_models_have_their_own_embeddings(world: World) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 COORDS, LABELS = "point_coords", "point_labels"
 HAS_MASK, MASK = "has_mask_input", "mask_input"
-BEST = frozenset({"best_mask", "best_iou"})
+BEST = frozenset({"best_mask", "best_iou", "iou_predictions"})
 PLAIN = Part(zero=frozenset({HAS_MASK, MASK}), outputs=BEST)
 """All that a prompt without a mask needs, if one mask is wanted for it: most clicks."""
 EMPTY_SLOT = -2.0

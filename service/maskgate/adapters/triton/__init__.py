@@ -1,5 +1,7 @@
 """The inference backend: models served by Triton, over gRPC."""
 
 from maskgate.adapters.triton.backend import TritonBackend, TritonBounds
+from maskgate.adapters.triton.counted import CountedTriton
+from maskgate.adapters.triton.regions import Region
 
-__all__ = ["TritonBackend", "TritonBounds"]
+__all__ = ["CountedTriton", "Region", "TritonBackend", "TritonBounds"]

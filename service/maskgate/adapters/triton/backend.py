@@ -1,8 +1,9 @@
 """The inference backend on Triton.
 
-The official client does what is rare (health, configuration). The path of a click sends messages that are serialised
-already over a plain channel: with a 2 MiB embedding three times the calls a second of the client's `infer`
-(docs/adr/0006-clicks-are-sent-as-bytes.md).
+The official client does what is rare (health, configuration, shared memory). The path of a click sends messages that
+are serialised already over a plain channel (docs/adr/0006-clicks-are-sent-as-bytes.md). Where Triton can map the memory
+that embeddings lie in, a click names its embedding in a message of 1 KB; elsewhere it carries it, 2 MiB for SAM
+(docs/adr/0012-embeddings-in-shared-memory.md).
 """
 
 from __future__ import annotations
@@ -16,17 +17,22 @@ import grpc
 import numpy as np
 from tritonclient.grpc.aio import InferenceServerClient
 
-from maskgate.adapters.triton.calls import decode_call, decoder_of, encode_call, encoder_of, no_mask_input
-from maskgate.adapters.triton.failures import translated
+from maskgate.adapters.triton.calls import decode_call, decoded, decoder_of, encode_call, encoder_of, no_mask_input
+from maskgate.adapters.triton.failures import is_region_lost, translated
+from maskgate.adapters.triton.regions import RegisteredRegion
 from maskgate.adapters.triton.specs import create_spec
+from maskgate.adapters.triton.watching import Unwatched, Way
 from maskgate.adapters.triton.wire import Reply
 from maskgate.domain.errors import BackendUnavailable, ModelNotFound
-from maskgate.domain.mask import DecodedMasks
 from maskgate.domain.prompt import MaskSelection
 
 if TYPE_CHECKING:
+    from maskgate.adapters.triton.regions import Region
+    from maskgate.adapters.triton.watching import Watcher
+    from maskgate.adapters.triton.wire import Shared
     from maskgate.domain.embedding import HeldEmbedding
     from maskgate.domain.image import EncoderImage
+    from maskgate.domain.mask import DecodedMasks
     from maskgate.domain.model import ModelSpec
     from maskgate.domain.prompt import PromptSlots
 
@@ -41,6 +47,8 @@ _CHANNEL_OPTIONS = (
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
 )
+_TRIES_SHARED = 2
+"""A region that is lost again when it has just been registered is not worth a third attempt."""
 _MODEL_INFER = "/inference.GRPCInferenceService/ModelInfer"
 
 
@@ -67,6 +75,24 @@ class _KnownSpec:
     expires: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Prompt:
+    slots: PromptSlots
+    selection: MaskSelection
+
+    def request(self, spec: ModelSpec, embedding: bytes | memoryview | Shared, no_mask: bytes | Shared) -> bytes:
+        """Write the request, with tensors or the places of some."""
+        _, has_mask = no_mask_input(spec)
+        return decode_call(spec, self.selection).fill(
+            embedding,
+            self.slots.coords.tobytes(),
+            self.slots.labels.tobytes(),
+            no_mask,
+            has_mask,
+            np.float32(self.selection is MaskSelection.BEST).tobytes(),
+        )
+
+
 class TritonBackend:
     """Models served by one Triton, or by several behind one address.
 
@@ -74,18 +100,34 @@ class TritonBackend:
         url: `host:port` of Triton's gRPC endpoint.
         models: Names that may be asked for.
         bounds: Timeouts.
+        region: The shared memory that embeddings lie in, if they do.
+        watcher: Is told what is sent.
     """
 
-    def __init__(self, url: str, *, models: tuple[str, ...], bounds: TritonBounds) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        models: tuple[str, ...],
+        bounds: TritonBounds,
+        region: Region | None = None,
+        watcher: Watcher | None = None,
+    ) -> None:
         self._models = models
         self._bounds = bounds
         self._specs: dict[str, _KnownSpec] = {}
         self._client = InferenceServerClient(url, channel_args=_CHANNEL_OPTIONS)
         self._channel = grpc.aio.insecure_channel(url, options=_CHANNEL_OPTIONS)
         self._infer: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(_MODEL_INFER)
+        self._watcher = watcher or Unwatched()
+        self._shared: RegisteredRegion | None = None
+        if region is not None:
+            self._shared = RegisteredRegion(region, client=self._client, timeout=bounds.describe, watcher=self._watcher)
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Close the connections; Triton lets go of the shared memory."""
+        if self._shared is not None:
+            await self._shared.close()
         await self._client.close()
         await self._channel.close()
 
@@ -121,6 +163,7 @@ class TritonBackend:
         """See InferenceBackend."""
         valid_hw = np.array([image.valid.height, image.valid.width], np.int32)
         request = encode_call(spec).fill(image.pixels.tobytes(), valid_hw.tobytes())
+        self._watcher.sent("encode", Way.INLINE, len(request))
         reply = await self._call(spec, request, timeout=self._bounds.encode)
         return reply.raw("image_embeddings")
 
@@ -128,21 +171,39 @@ class TritonBackend:
         self, spec: ModelSpec, embedding: HeldEmbedding, slots: PromptSlots, selection: MaskSelection
     ) -> DecodedMasks:
         """See InferenceBackend."""
-        no_mask, has_mask = no_mask_input(spec)
-        request = decode_call(spec, selection).fill(
-            embedding.tensor,
-            slots.coords.tobytes(),
-            slots.labels.tobytes(),
-            no_mask,
-            has_mask,
-            np.float32(selection is MaskSelection.BEST).tobytes(),
-        )
-        reply = await self._call(spec, request, timeout=self._bounds.decode)
-        if selection is MaskSelection.ALL:  # the first token is the single mask's
-            logits, ious = reply.array("low_res_masks")[0, 0, 1:], reply.array("iou_predictions")[0, 0, 1:]
-        else:
-            logits, ious = reply.array("best_mask")[0], reply.array("best_iou")[0]
-        return DecodedMasks(logits.astype(np.float16, copy=False), ious.astype(np.float32, copy=False))
+        return decoded(await self._decode(spec, embedding, _Prompt(slots, selection)), selection)
+
+    async def _decode(self, spec: ModelSpec, embedding: HeldEmbedding, prompt: _Prompt) -> Reply:
+        if self._shared is not None and embedding.place is not None:
+            reply = await self._decode_shared(spec, embedding, prompt, self._shared)
+            if reply is not None:
+                return reply
+        no_mask, _ = no_mask_input(spec)
+        return await self._send(spec, prompt.request(spec, embedding.tensor, no_mask), Way.INLINE)
+
+    async def _decode_shared(
+        self, spec: ModelSpec, embedding: HeldEmbedding, prompt: _Prompt, shared: RegisteredRegion
+    ) -> Reply | None:
+        no_mask, _ = no_mask_input(spec)
+        for _ in range(_TRIES_SHARED):
+            if not await shared.is_known():
+                return None
+            request = prompt.request(spec, shared.embedding(embedding), shared.zeros(no_mask))
+            try:
+                reply = await self._send(spec, request, Way.SHARED)
+            except BackendUnavailable as error:
+                if not is_region_lost(error):
+                    raise
+                shared.lost()
+            else:
+                shared.check(embedding)
+                return reply
+        shared.refused()
+        return None
+
+    async def _send(self, spec: ModelSpec, request: bytes, way: Way) -> Reply:
+        self._watcher.sent("decode", way, len(request))
+        return await self._call(spec, request, timeout=self._bounds.decode)
 
     async def _call(self, spec: ModelSpec, request: bytes, *, timeout: float) -> Reply:
         try:

@@ -8,10 +8,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from maskgate.adapters.triton.wire import RequestTemplate, Tensor
+from maskgate.domain.mask import DecodedMasks
 from maskgate.domain.prompt import MaskSelection
 
 if TYPE_CHECKING:
+    from maskgate.adapters.triton.wire import Reply
     from maskgate.domain.model import ModelSpec
+
+_OUTPUTS = {
+    MaskSelection.SINGLE: ("best_mask", "best_iou"),
+    MaskSelection.BEST: ("best_mask", "best_iou", "iou_predictions"),
+    MaskSelection.ALL: ("low_res_masks", "iou_predictions"),
+    MaskSelection.EVERY: ("low_res_masks", "iou_predictions"),
+}
+"""Masks, their predicted IoUs, and what else is asked for."""
 
 
 def encoder_of(model: str) -> str:
@@ -38,7 +48,6 @@ def encode_call(spec: ModelSpec) -> RequestTemplate:
 @lru_cache(maxsize=96)
 def decode_call(spec: ModelSpec, selection: MaskSelection) -> RequestTemplate:
     """Prepare a decode of one prompt on one image: the tensors in the order in which they are listed here."""
-    every = selection is MaskSelection.ALL
     return RequestTemplate.create(
         decoder_of(spec.name),
         inputs=(
@@ -49,8 +58,28 @@ def decode_call(spec: ModelSpec, selection: MaskSelection) -> RequestTemplate:
             Tensor("has_mask_input", "FP32", (1, 1)),
             Tensor("select", "FP32", (1, 1)),
         ),
-        outputs=("low_res_masks", "iou_predictions") if every else ("best_mask", "best_iou"),
+        outputs=_OUTPUTS[selection],
     )
+
+
+def decoded(reply: Reply, selection: MaskSelection) -> DecodedMasks:
+    """Read the answer to `decode_call`.
+
+    Which token the best mask is, the graph does not say, but its predictions do: the first of the highest.
+    """
+    logits, ious = (reply.array(name)[0] for name in _OUTPUTS[selection][:2])
+    match selection:
+        case MaskSelection.SINGLE:
+            tokens = [0]
+        case MaskSelection.BEST:
+            tokens = [1 + int(reply.array("iou_predictions")[0, 0, 1:].argmax())]
+        case MaskSelection.ALL:  # the first token is the single mask's
+            logits, ious = logits[0, 1:], ious[0, 1:]
+            tokens = [*range(1, 1 + len(ious))]
+        case MaskSelection.EVERY:
+            logits, ious = logits[0], ious[0]
+            tokens = [*range(len(ious))]
+    return DecodedMasks(logits.astype(np.float16, copy=False), ious.astype(np.float32, copy=False), tuple(tokens))
 
 
 @lru_cache(maxsize=32)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _QUEUE_FULL = ("exceeds maximum queue size", "request timeout expired")
+# What a restarted Triton says of a region that it was told of before; with NOT_FOUND, as of a model that is not there.
+_REGION_LOST = "unable to find shared memory region"
 # A server that starts or stops, or could not load the model, knows it but has no version of it ready. One whose process
 # has died is "not healthy": Triton's Python backend says so with INTERNAL, a second after each call.
 _NOT_READY = ("no available versions", "is not ready", "is not healthy", "unloaded", "server exiting")
@@ -49,6 +51,8 @@ def translated(model: str) -> Iterator[None]:
 
 def _translate(code: grpc.StatusCode, details: str, model: str) -> MaskgateError:
     text = details.lower()
+    if _REGION_LOST in text:
+        return BackendUnavailable("The inference server has been restarted.", model=model)
     if code is grpc.StatusCode.NOT_FOUND and not any(hint in text for hint in _NOT_READY):
         return ModelNotFound(f"There is no model {model!r}.", model=model)
     if code is grpc.StatusCode.UNAVAILABLE and any(hint in text for hint in _QUEUE_FULL):
@@ -58,6 +62,21 @@ def _translate(code: grpc.StatusCode, details: str, model: str) -> MaskgateError
     if code in _AWAY:
         return BackendUnavailable("The inference server cannot be reached, or does not answer in time.", model=model)
     return InferenceFailed(f"The model {model!r} failed.", model=model)
+
+
+def is_region_lost(error: BackendUnavailable) -> bool:
+    """Say whether Triton does not know the shared region that a request named, so that it has not been executed."""
+    cause = error.__cause__
+    return isinstance(cause, grpc.aio.AioRpcError) and _REGION_LOST in (cause.details() or "").lower()
+
+
+def is_away(error: InferenceServerException) -> bool:
+    """Say whether the server was not there to be asked, rather than said no.
+
+    A protocol that is restricted (`--grpc-restricted-protocol`) is refused with UNAVAILABLE as well.
+    """
+    code, text = _code_of(error), (error.message() or "").lower()
+    return code in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED} and "restricted" not in text
 
 
 def _code_of(error: InferenceServerException) -> grpc.StatusCode:

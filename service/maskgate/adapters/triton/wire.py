@@ -3,11 +3,15 @@
 Building a ModelInferRequest with protobuf copies a 2 MiB embedding twice. A request is therefore a header, serialised
 once per kind of call, followed by the raw tensors as they lie in memory: field 7 of KServe's grpc_predict_v2.proto,
 `raw_input_contents`. Protobuf allows the fields of a message in any order, and repeated ones keep theirs.
+
+A tensor that lies in a shared region is named instead: its input has three parameters, and no raw contents. Triton
+counts off the raw contents over the other inputs alone.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+_INPUTS = b"\x2a"  # field 5, wire type 2
 _RAW_INPUT_CONTENTS = b"\x3a"  # field 7, wire type 2
 _DTYPES: dict[str, np.dtype[np.floating]] = {"FP16": np.dtype("<f2"), "FP32": np.dtype("<f4")}
 
@@ -32,38 +37,53 @@ class Tensor:
 
 
 @dataclass(frozen=True, slots=True)
+class Shared:
+    """A tensor in a region that Triton knows: its name, and where in it."""
+
+    region: str
+    offset: int
+    size: int
+
+    def __len__(self) -> int:
+        return self.size
+
+
+@dataclass(frozen=True, slots=True)
 class RequestTemplate:
     """A call of a model whose shapes are fixed, serialised but for the tensors.
 
     Attributes:
-        header: The message without its raw tensors.
+        header: The message without its inputs.
+        inputs: The description of each input, in order.
         sizes: The number of bytes that each tensor must have, in order.
     """
 
     header: bytes
+    inputs: tuple[bytes, ...]
     sizes: tuple[int, ...]
 
     @classmethod
     def create(cls, model: str, *, inputs: Sequence[Tensor], outputs: Sequence[str]) -> RequestTemplate:
         """Serialise the header of a call that wants some of the model's outputs."""
         message = ModelInferRequest(model_name=model)
-        for tensor in inputs:
-            message.inputs.add(name=tensor.name, datatype=tensor.datatype, shape=tensor.shape)
         for name in outputs:
             message.outputs.add(name=name)
-        return cls(message.SerializeToString(), tuple(map(_size_of, inputs)))
+        return cls(message.SerializeToString(), tuple(map(_describe, inputs)), tuple(map(_size_of, inputs)))
 
-    def fill(self, *tensors: bytes) -> bytes:
-        """Append the raw tensors.
+    def fill(self, *tensors: bytes | memoryview | Shared) -> bytes:
+        """Append the raw tensors, and where the others lie.
 
         Raises:
             ValueError: A tensor has another size than the header says.
         """
         if tuple(map(len, tensors)) != self.sizes:
             raise ValueError(f"Tensors of {tuple(map(len, tensors))} bytes, not {self.sizes}.")
-        parts = [self.header]
-        for tensor in tensors:
-            parts += (_RAW_INPUT_CONTENTS, _varint(len(tensor)), tensor)
+        parts: list[bytes | memoryview] = [self.header]
+        for described, tensor in zip(self.inputs, tensors, strict=True):
+            if isinstance(tensor, Shared):
+                parts += _field(_INPUTS, described + _where(tensor))
+            else:
+                parts += (*_field(_INPUTS, described), *_field(_RAW_INPUT_CONTENTS, tensor))
         return b"".join(parts)
 
 
@@ -97,6 +117,28 @@ class Reply:
             if output.name == name:
                 return index, output
         raise KeyError(name)
+
+
+def _describe(tensor: Tensor) -> bytes:
+    described = ModelInferRequest.InferInputTensor(name=tensor.name, datatype=tensor.datatype, shape=tensor.shape)
+    serialised: bytes = described.SerializeToString()
+    return serialised
+
+
+@lru_cache(maxsize=4096)  # one for each slot of a slab of 8 GiB
+def _where(tensor: Shared) -> bytes:
+    """Serialise the parameters of an input; appended to its description they are part of it."""
+    located = ModelInferRequest.InferInputTensor()
+    located.parameters["shared_memory_region"].string_param = tensor.region
+    located.parameters["shared_memory_byte_size"].int64_param = tensor.size
+    if tensor.offset:
+        located.parameters["shared_memory_offset"].int64_param = tensor.offset
+    serialised: bytes = located.SerializeToString()
+    return serialised
+
+
+def _field(tag: bytes, value: bytes | memoryview) -> tuple[bytes, bytes, bytes | memoryview]:
+    return tag, _varint(len(value)), value
 
 
 _ITEM_BYTES = {"UINT8": 1, "FP16": 2, "FP32": 4, "INT32": 4}

@@ -13,6 +13,16 @@ class Multimask(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     MULTIMASK_AUTO: _ClassVar[Multimask]
     MULTIMASK_SINGLE: _ClassVar[Multimask]
     MULTIMASK_ALL: _ClassVar[Multimask]
+    MULTIMASK_STABLE: _ClassVar[Multimask]
+
+class MaskFormat(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    MASK_FORMAT_UNSPECIFIED: _ClassVar[MaskFormat]
+    MASK_FORMAT_COCO_RLE: _ClassVar[MaskFormat]
+    MASK_FORMAT_PNG: _ClassVar[MaskFormat]
+    MASK_FORMAT_CROPPED_PNG: _ClassVar[MaskFormat]
+    MASK_FORMAT_POLYGONS: _ClassVar[MaskFormat]
+    MASK_FORMAT_LOW_RES_LOGITS: _ClassVar[MaskFormat]
 
 class CacheTier(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -24,6 +34,13 @@ MULTIMASK_UNSPECIFIED: Multimask
 MULTIMASK_AUTO: Multimask
 MULTIMASK_SINGLE: Multimask
 MULTIMASK_ALL: Multimask
+MULTIMASK_STABLE: Multimask
+MASK_FORMAT_UNSPECIFIED: MaskFormat
+MASK_FORMAT_COCO_RLE: MaskFormat
+MASK_FORMAT_PNG: MaskFormat
+MASK_FORMAT_CROPPED_PNG: MaskFormat
+MASK_FORMAT_POLYGONS: MaskFormat
+MASK_FORMAT_LOW_RES_LOGITS: MaskFormat
 CACHE_TIER_UNSPECIFIED: CacheTier
 CACHE_TIER_MISS: CacheTier
 CACHE_TIER_L1: CacheTier
@@ -54,30 +71,36 @@ class GetImageResponse(_message.Message):
     def __init__(self, image: _Optional[_Union[Image, _Mapping]] = ...) -> None: ...
 
 class SegmentRequest(_message.Message):
-    __slots__ = ("image_id", "points", "box", "multimask", "model")
+    __slots__ = ("image_id", "points", "box", "multimask", "model", "output")
     IMAGE_ID_FIELD_NUMBER: _ClassVar[int]
     POINTS_FIELD_NUMBER: _ClassVar[int]
     BOX_FIELD_NUMBER: _ClassVar[int]
     MULTIMASK_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_FIELD_NUMBER: _ClassVar[int]
     image_id: str
     points: _containers.RepeatedCompositeFieldContainer[Point]
     box: Box
     multimask: Multimask
     model: str
-    def __init__(self, image_id: _Optional[str] = ..., points: _Optional[_Iterable[_Union[Point, _Mapping]]] = ..., box: _Optional[_Union[Box, _Mapping]] = ..., multimask: _Optional[_Union[Multimask, str]] = ..., model: _Optional[str] = ...) -> None: ...
+    output: MaskOutput
+    def __init__(self, image_id: _Optional[str] = ..., points: _Optional[_Iterable[_Union[Point, _Mapping]]] = ..., box: _Optional[_Union[Box, _Mapping]] = ..., multimask: _Optional[_Union[Multimask, str]] = ..., model: _Optional[str] = ..., output: _Optional[_Union[MaskOutput, _Mapping]] = ...) -> None: ...
 
 class SegmentResponse(_message.Message):
-    __slots__ = ("image_id", "model", "masks", "timing")
+    __slots__ = ("image_id", "model", "masks", "timing", "width", "height")
     IMAGE_ID_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     MASKS_FIELD_NUMBER: _ClassVar[int]
     TIMING_FIELD_NUMBER: _ClassVar[int]
+    WIDTH_FIELD_NUMBER: _ClassVar[int]
+    HEIGHT_FIELD_NUMBER: _ClassVar[int]
     image_id: str
     model: str
     masks: _containers.RepeatedCompositeFieldContainer[Mask]
     timing: Timing
-    def __init__(self, image_id: _Optional[str] = ..., model: _Optional[str] = ..., masks: _Optional[_Iterable[_Union[Mask, _Mapping]]] = ..., timing: _Optional[_Union[Timing, _Mapping]] = ...) -> None: ...
+    width: int
+    height: int
+    def __init__(self, image_id: _Optional[str] = ..., model: _Optional[str] = ..., masks: _Optional[_Iterable[_Union[Mask, _Mapping]]] = ..., timing: _Optional[_Union[Timing, _Mapping]] = ..., width: _Optional[int] = ..., height: _Optional[int] = ...) -> None: ...
 
 class Image(_message.Message):
     __slots__ = ("image_id", "width", "height", "format", "size_bytes")
@@ -116,16 +139,76 @@ class Box(_message.Message):
     def __init__(self, x1: _Optional[float] = ..., y1: _Optional[float] = ..., x2: _Optional[float] = ..., y2: _Optional[float] = ...) -> None: ...
 
 class Mask(_message.Message):
-    __slots__ = ("rle", "predicted_iou", "area", "box")
+    __slots__ = ("rle", "predicted_iou", "area", "box", "stability_score", "token", "png", "cropped_png", "polygons", "low_res_logits")
     RLE_FIELD_NUMBER: _ClassVar[int]
     PREDICTED_IOU_FIELD_NUMBER: _ClassVar[int]
     AREA_FIELD_NUMBER: _ClassVar[int]
     BOX_FIELD_NUMBER: _ClassVar[int]
+    STABILITY_SCORE_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
+    PNG_FIELD_NUMBER: _ClassVar[int]
+    CROPPED_PNG_FIELD_NUMBER: _ClassVar[int]
+    POLYGONS_FIELD_NUMBER: _ClassVar[int]
+    LOW_RES_LOGITS_FIELD_NUMBER: _ClassVar[int]
     rle: Rle
     predicted_iou: float
     area: int
     box: Box
-    def __init__(self, rle: _Optional[_Union[Rle, _Mapping]] = ..., predicted_iou: _Optional[float] = ..., area: _Optional[int] = ..., box: _Optional[_Union[Box, _Mapping]] = ...) -> None: ...
+    stability_score: float
+    token: int
+    png: bytes
+    cropped_png: CroppedPng
+    polygons: _containers.RepeatedCompositeFieldContainer[Polygon]
+    low_res_logits: LowResLogits
+    def __init__(self, rle: _Optional[_Union[Rle, _Mapping]] = ..., predicted_iou: _Optional[float] = ..., area: _Optional[int] = ..., box: _Optional[_Union[Box, _Mapping]] = ..., stability_score: _Optional[float] = ..., token: _Optional[int] = ..., png: _Optional[bytes] = ..., cropped_png: _Optional[_Union[CroppedPng, _Mapping]] = ..., polygons: _Optional[_Iterable[_Union[Polygon, _Mapping]]] = ..., low_res_logits: _Optional[_Union[LowResLogits, _Mapping]] = ...) -> None: ...
+
+class MaskOutput(_message.Message):
+    __slots__ = ("formats", "polygon_tolerance", "polygon_min_area")
+    FORMATS_FIELD_NUMBER: _ClassVar[int]
+    POLYGON_TOLERANCE_FIELD_NUMBER: _ClassVar[int]
+    POLYGON_MIN_AREA_FIELD_NUMBER: _ClassVar[int]
+    formats: _containers.RepeatedScalarFieldContainer[MaskFormat]
+    polygon_tolerance: float
+    polygon_min_area: int
+    def __init__(self, formats: _Optional[_Iterable[_Union[MaskFormat, str]]] = ..., polygon_tolerance: _Optional[float] = ..., polygon_min_area: _Optional[int] = ...) -> None: ...
+
+class CroppedPng(_message.Message):
+    __slots__ = ("png", "x", "y")
+    PNG_FIELD_NUMBER: _ClassVar[int]
+    X_FIELD_NUMBER: _ClassVar[int]
+    Y_FIELD_NUMBER: _ClassVar[int]
+    png: bytes
+    x: int
+    y: int
+    def __init__(self, png: _Optional[bytes] = ..., x: _Optional[int] = ..., y: _Optional[int] = ...) -> None: ...
+
+class Polygon(_message.Message):
+    __slots__ = ("exterior", "holes", "area")
+    EXTERIOR_FIELD_NUMBER: _ClassVar[int]
+    HOLES_FIELD_NUMBER: _ClassVar[int]
+    AREA_FIELD_NUMBER: _ClassVar[int]
+    exterior: Ring
+    holes: _containers.RepeatedCompositeFieldContainer[Ring]
+    area: int
+    def __init__(self, exterior: _Optional[_Union[Ring, _Mapping]] = ..., holes: _Optional[_Iterable[_Union[Ring, _Mapping]]] = ..., area: _Optional[int] = ...) -> None: ...
+
+class Ring(_message.Message):
+    __slots__ = ("xy",)
+    XY_FIELD_NUMBER: _ClassVar[int]
+    xy: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, xy: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class LowResLogits(_message.Message):
+    __slots__ = ("data", "side", "valid_width", "valid_height")
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    SIDE_FIELD_NUMBER: _ClassVar[int]
+    VALID_WIDTH_FIELD_NUMBER: _ClassVar[int]
+    VALID_HEIGHT_FIELD_NUMBER: _ClassVar[int]
+    data: bytes
+    side: int
+    valid_width: float
+    valid_height: float
+    def __init__(self, data: _Optional[bytes] = ..., side: _Optional[int] = ..., valid_width: _Optional[float] = ..., valid_height: _Optional[float] = ...) -> None: ...
 
 class Rle(_message.Message):
     __slots__ = ("height", "width", "counts")
@@ -138,15 +221,17 @@ class Rle(_message.Message):
     def __init__(self, height: _Optional[int] = ..., width: _Optional[int] = ..., counts: _Optional[str] = ...) -> None: ...
 
 class Timing(_message.Message):
-    __slots__ = ("cache_tier", "queue_ms", "encode_ms", "decode_ms", "total_ms")
+    __slots__ = ("cache_tier", "queue_ms", "encode_ms", "decode_ms", "total_ms", "postprocess_ms")
     CACHE_TIER_FIELD_NUMBER: _ClassVar[int]
     QUEUE_MS_FIELD_NUMBER: _ClassVar[int]
     ENCODE_MS_FIELD_NUMBER: _ClassVar[int]
     DECODE_MS_FIELD_NUMBER: _ClassVar[int]
     TOTAL_MS_FIELD_NUMBER: _ClassVar[int]
+    POSTPROCESS_MS_FIELD_NUMBER: _ClassVar[int]
     cache_tier: CacheTier
     queue_ms: float
     encode_ms: float
     decode_ms: float
     total_ms: float
-    def __init__(self, cache_tier: _Optional[_Union[CacheTier, str]] = ..., queue_ms: _Optional[float] = ..., encode_ms: _Optional[float] = ..., decode_ms: _Optional[float] = ..., total_ms: _Optional[float] = ...) -> None: ...
+    postprocess_ms: float
+    def __init__(self, cache_tier: _Optional[_Union[CacheTier, str]] = ..., queue_ms: _Optional[float] = ..., encode_ms: _Optional[float] = ..., decode_ms: _Optional[float] = ..., total_ms: _Optional[float] = ..., postprocess_ms: _Optional[float] = ...) -> None: ...

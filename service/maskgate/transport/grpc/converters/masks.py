@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from maskgate.transport.grpc._pb import segmentation_pb2 as pb
 from maskgate.transport.grpc.converters.timing import from_timing
 
 if TYPE_CHECKING:
-    from maskgate.domain.mask import Mask
+    from collections.abc import Callable
+
+    from maskgate.domain.outline import Polygon
+    from maskgate.domain.output import CroppedPng, LowResLogits, RenderedMask
     from maskgate.domain.prompt import Box
+    from maskgate.domain.rle import Rle
     from maskgate.usecases.segment import Segmentation
+
+
+_T = TypeVar("_T")
+_Written = TypeVar("_Written")
 
 
 def from_segmentation(segmentation: Segmentation) -> pb.SegmentResponse:
@@ -20,18 +28,48 @@ def from_segmentation(segmentation: Segmentation) -> pb.SegmentResponse:
         model=segmentation.model,
         masks=map(_from_mask, segmentation.masks),
         timing=from_timing(segmentation.timing),
+        width=segmentation.size.width,
+        height=segmentation.size.height,
     )
 
 
-def _from_mask(mask: Mask) -> pb.Mask:
-    rle = mask.rle
+def _from_mask(mask: RenderedMask) -> pb.Mask:
     return pb.Mask(
-        rle=pb.Rle(height=rle.height, width=rle.width, counts=rle.counts),
+        rle=_if_any(_from_rle, mask.rle),
         predicted_iou=mask.predicted_iou,
         area=mask.area,
-        box=None if mask.box is None else _from_box(mask.box),
+        box=_if_any(_from_box, mask.box),
+        stability_score=mask.stability_score,
+        token=mask.token,
+        png=mask.png or b"",
+        cropped_png=_if_any(_from_crop, mask.cropped_png),
+        polygons=map(_from_polygon, mask.polygons or ()),
+        low_res_logits=_if_any(_from_logits, mask.low_res_logits),
     )
+
+
+def _from_rle(rle: Rle) -> pb.Rle:
+    return pb.Rle(height=rle.height, width=rle.width, counts=rle.counts)
 
 
 def _from_box(box: Box) -> pb.Box:
     return pb.Box(x1=box.x1, y1=box.y1, x2=box.x2, y2=box.y2)
+
+
+def _from_crop(crop: CroppedPng) -> pb.CroppedPng:
+    return pb.CroppedPng(png=crop.png, x=crop.x, y=crop.y)
+
+
+def _from_polygon(polygon: Polygon) -> pb.Polygon:
+    holes = (pb.Ring(xy=hole) for hole in polygon.holes)
+    return pb.Polygon(exterior=pb.Ring(xy=polygon.exterior), holes=holes, area=polygon.area)
+
+
+def _from_logits(logits: LowResLogits) -> pb.LowResLogits:
+    return pb.LowResLogits(
+        data=logits.data, side=logits.side, valid_width=logits.valid_width, valid_height=logits.valid_height
+    )
+
+
+def _if_any(write: Callable[[_T], _Written], value: _T | None) -> _Written | None:
+    return None if value is None else write(value)

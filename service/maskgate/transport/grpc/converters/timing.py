@@ -25,4 +25,5 @@ def from_timing(timing: Timing) -> pb.Timing:
         encode_ms=timing.encode * 1e3,
         decode_ms=timing.decode * 1e3,
         total_ms=timing.total * 1e3,
+        postprocess_ms=timing.postprocess * 1e3,
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Header, Request, Response
 
 from maskgate.domain.image import ImageId
+from maskgate.domain.output import MaskFormat, MaskOutput
 from maskgate.transport.rest.limits import UPLOAD_PATH
 from maskgate.transport.rest.routes.requests import PROTOCOL, ImageIdPath, Timeout, body_of
 from maskgate.transport.rest.schemas.masks import SegmentResponse
@@ -14,13 +16,13 @@ from maskgate.transport.rest.schemas.prompts import SegmentRequest
 
 if TYPE_CHECKING:
     from maskgate.domain.timing import Timing
-    from maskgate.ports import MaskEncoder
     from maskgate.transport.calls import CallObserver
     from maskgate.transport.usecases import UseCases
     from maskgate.usecases.segment import Segmentation
 
+_AS_PNG = MaskOutput(frozenset({MaskFormat.PNG}))
 _Accept = Annotated[
-    str, Header(description="`image/png` answers with the best mask as a PNG, anything else with JSON.")
+    str, Header(description="`image/png` answers with the best mask as a PNG, whatever `output` says, else with JSON.")
 ]
 
 
@@ -41,10 +43,10 @@ def create_router(usecases: UseCases, *, observer: CallObserver) -> APIRouter:
         """Segment an image by points, by a box, or both."""
         async with observer.call(PROTOCOL, "Segment", deadline=timeout):
             body = SegmentRequest.read(await body_of(request))
-            segmentation = await usecases.segment(body.to_query(ImageId.parse(image_id)))
+            query = body.to_query(ImageId.parse(image_id))
             if "image/png" in accept:
-                return await usecases.offload(lambda: _png(usecases.mask_encoder, segmentation))
-            return _json(segmentation)
+                return _png(await usecases.segment(replace(query, output=_AS_PNG)))
+            return _json(await usecases.segment(query))
 
     return router
 
@@ -72,10 +74,10 @@ def _json(segmentation: Segmentation) -> Response:
     return Response(body, media_type="application/json", headers=_headers(segmentation))
 
 
-def _png(encoder: MaskEncoder, segmentation: Segmentation) -> Response:
+def _png(segmentation: Segmentation) -> Response:
     best = segmentation.masks[0]
-    headers = _headers(segmentation) | {"X-Predicted-IoU": f"{best.predicted_iou:.4f}"}
-    return Response(encoder.png(best.rle.decode()), media_type="image/png", headers=headers)
+    scores = {"X-Predicted-IoU": f"{best.predicted_iou:.4f}", "X-Stability-Score": f"{best.stability_score:.4f}"}
+    return Response(best.png, media_type="image/png", headers=_headers(segmentation) | scores)
 
 
 def _headers(segmentation: Segmentation) -> dict[str, str]:
@@ -84,6 +86,7 @@ def _headers(segmentation: Segmentation) -> dict[str, str]:
 
 def _server_timing(timing: Timing) -> str:
     """Write the timing as browsers show it (W3C Server Timing)."""
-    spans = {"queue": timing.queue, "encode": timing.encode, "decode": timing.decode, "total": timing.total}
+    names = ("queue", "encode", "decode", "postprocess", "total")
+    spans = {name: getattr(timing, name) for name in names}
     parts = [f"{name};dur={seconds * 1e3:.2f}" for name, seconds in spans.items()]
     return ", ".join([f'cache;desc="{timing.cache_tier.value}"', *parts])

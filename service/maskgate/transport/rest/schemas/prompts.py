@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from maskgate.domain import prompt as domain
 from maskgate.domain.errors import InvalidRequest
+from maskgate.domain.output import MaskFormat
+from maskgate.domain.output import MaskOutput as DomainOutput
 from maskgate.domain.query import SegmentQuery
 
 if TYPE_CHECKING:
@@ -46,17 +48,37 @@ class Box(_Request):
         return domain.Box(self.x1, self.y1, self.x2, self.y2)
 
 
+class MaskOutput(_Request):
+    """Which forms masks come in."""
+
+    formats: list[Literal["rle", "png", "cropped_png", "polygons", "low_res_logits"]] = Field(
+        default_factory=list, description="The forms; none means 'rle'."
+    )
+    polygon_tolerance: float = Field(
+        default=0.0,
+        description="How far, in pixels, a simplified outline may lie from the true one: 0 to 100. "
+        "0 means exact outlines, along the edges of pixels.",
+    )
+    polygon_min_area: int = Field(default=0, description="Parts and holes of fewer pixels are left out of polygons.")
+
+    def to_domain(self) -> DomainOutput:
+        """Read the forms. Raises InvalidRequest."""
+        return DomainOutput(frozenset(map(MaskFormat, self.formats)), self.polygon_tolerance, self.polygon_min_area)
+
+
 class SegmentRequest(_Request):
     """A prompt: at least one point or a box."""
 
     points: list[Point] = Field(default_factory=list, description="Clicks, in the order of the user.")
     box: Box | None = Field(None, description="A box around the object.")
-    multimask: Literal["auto", "single", "all"] = Field(
+    multimask: Literal["auto", "single", "all", "stable"] = Field(
         "auto",
         description="'auto': one mask, the best of three where the prompt is ambiguous; "
-        "'single': the model's single-mask output; 'all': every mask of the ambiguous output.",
+        "'single': the model's single-mask output; 'all': every mask of the ambiguous output; "
+        "'stable': the single-mask output where it is stable, else the best of three.",
     )
     model: str = Field("", description="Name of the model; empty means the server's default.")
+    output: MaskOutput = Field(default_factory=MaskOutput, description="Which forms the masks come in.")
 
     @classmethod
     def read(cls, body: bytes) -> SegmentRequest:
@@ -69,8 +91,9 @@ class SegmentRequest(_Request):
             raise InvalidRequest(f"{where}: {first['msg']}.", field=where) from error
 
     def to_query(self, image_id: ImageId) -> SegmentQuery:
-        """Read what is asked of an image. Raises InvalidPrompt."""
-        return SegmentQuery(image_id, self._to_prompt(), domain.Multimask(self.multimask), self.model)
+        """Read what is asked of an image. Raises InvalidRequest."""
+        multimask = domain.Multimask(self.multimask)
+        return SegmentQuery(image_id, self._to_prompt(), multimask, self.model, self.output.to_domain())
 
     def _to_prompt(self) -> domain.Prompt:
         domain.refuse_absurd(len(self.points))

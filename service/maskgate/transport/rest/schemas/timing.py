@@ -17,6 +17,7 @@ class Timing(BaseModel):
     queue_ms: float = Field(description="Waiting for a free place before encoder and decoder.")
     encode_ms: float = Field(description="The call to the image encoder; 0 where the embedding was cached.")
     decode_ms: float = Field(description="The mask decoder.")
+    postprocess_ms: float = Field(description="Scaling masks up and writing them in the forms that were asked for.")
     total_ms: float = Field(description="The call inside the gateway, from the parsed prompt to the masks.")
 
     @classmethod
@@ -27,5 +28,6 @@ class Timing(BaseModel):
             queue_ms=timing.queue * 1e3,
             encode_ms=timing.encode * 1e3,
             decode_ms=timing.decode * 1e3,
+            postprocess_ms=timing.postprocess * 1e3,
             total_ms=timing.total * 1e3,
         )

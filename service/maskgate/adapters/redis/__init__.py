@@ -1,0 +1,16 @@
+"""Redis or Valkey: the second tier of embeddings, the images, and whose turn it is to encode one."""
+
+from maskgate.adapters.redis.connection import Breaker, RedisBounds, create_redis, ping
+from maskgate.adapters.redis.embeddings import RedisEmbeddingCache
+from maskgate.adapters.redis.images import RedisImageStore
+from maskgate.adapters.redis.locks import RedisEncodeLocks
+
+__all__ = [
+    "Breaker",
+    "RedisBounds",
+    "RedisEmbeddingCache",
+    "RedisEncodeLocks",
+    "RedisImageStore",
+    "create_redis",
+    "ping",
+]

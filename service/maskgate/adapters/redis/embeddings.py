@@ -1,0 +1,62 @@
+"""Embeddings in Redis."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from maskgate.adapters.redis.names import embedding_name
+from maskgate.domain.embedding import Embedding
+from maskgate.domain.errors import CacheUnavailable
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+    from redis.typing import EncodableT, FieldT
+
+    from maskgate.adapters.redis.connection import Breaker
+    from maskgate.domain.embedding import EmbeddingKey
+
+PIECE_BYTES = 2**20 - 64
+"""A piece, with Redis' header of a string (10 bytes), fills one of jemalloc's sizes, 1 MiB.
+
+Those are powers of two and three steps between, so one string of an embedding of SAM, 2 MiB and a header, took 2.5 MiB
+(MEMORY USAGE in Redis 7.0.15 with jemalloc 5.3: 2,621,496 bytes; in pieces 2,097,760: benchmarks/redis_bytes.py).
+"""
+
+
+class RedisEmbeddingCache:
+    """L2: embeddings that all gateways share, with their header, as hashes of pieces. Redis expires and evicts them."""
+
+    def __init__(self, redis: Redis, *, ttl: int, breaker: Breaker) -> None:
+        self._redis = redis
+        self._ttl = ttl
+        self._breaker = breaker
+
+    async def get(self, key: EmbeddingKey) -> Embedding | None:
+        """See EmbeddingCache."""
+        name = embedding_name(key)
+        with self._breaker.asking(CacheUnavailable):
+            async with self._redis.pipeline(transaction=False) as pipe:
+                pipe.hgetall(name)
+                pipe.expire(name, self._ttl)
+                pieces, _ = await pipe.execute()
+        return Embedding.from_bytes(_joined(pieces))
+
+    async def put(self, key: EmbeddingKey, embedding: Embedding) -> None:
+        """See EmbeddingCache."""
+        name = embedding_name(key)
+        with self._breaker.asking(CacheUnavailable):
+            async with self._redis.pipeline(transaction=True) as pipe:
+                pipe.unlink(name)  # pieces of what was there, and what is no hash
+                pipe.hset(name, mapping=_pieces(embedding.to_bytes()))
+                pipe.expire(name, self._ttl)
+                await pipe.execute()
+
+
+def _pieces(data: bytes) -> dict[FieldT, EncodableT]:
+    """Cut a value; the names of the fields sort as the pieces follow each other."""
+    starts = range(0, len(data), PIECE_BYTES)
+    return {f"{number:04}": data[start : start + PIECE_BYTES] for number, start in enumerate(starts)}
+
+
+def _joined(pieces: dict[bytes, bytes]) -> bytes:
+    return b"".join(pieces[name] for name in sorted(pieces))

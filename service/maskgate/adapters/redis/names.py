@@ -1,0 +1,24 @@
+"""What keys are called in Redis: one namespace, a version of each layout; so all can be looked at and cleared."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from maskgate.domain.embedding import EmbeddingKey
+    from maskgate.domain.image import ImageId
+
+
+def embedding_name(key: EmbeddingKey) -> str:
+    """Where an embedding is. Layout 1 was a string: gateways of both layouts miss each other's, and neither fails."""
+    return f"maskgate:2:embedding:{key}"
+
+
+def encoding_name(key: EmbeddingKey) -> str:
+    """Where it says who is making an embedding."""
+    return f"maskgate:1:encoding:{key}"
+
+
+def image_name(image_id: ImageId) -> str:
+    """Where an image is."""
+    return f"maskgate:1:image:{image_id}"
