@@ -28,13 +28,10 @@ _USED_AGAIN = 1
 class S3Fifo(Generic[_K]):
     """The order in which keys are forgotten; it knows no values.
 
-    Args:
-        capacity: How many keys there is room for, at least one. Who adds one sees to it that there is room.
+    What is there when one is to be evicted is all that there is room for, so the room may grow and shrink.
     """
 
-    def __init__(self, capacity: int) -> None:
-        self._small_size = max(1, capacity // _SMALL_SHARE)
-        self._ghost_size = max(1, capacity - self._small_size)
+    def __init__(self) -> None:
         self._small: OrderedDict[_K, int] = OrderedDict()  # uses by key, the next to go first
         self._main: OrderedDict[_K, int] = OrderedDict()
         self._ghosts: OrderedDict[_K, None] = OrderedDict()
@@ -60,7 +57,7 @@ class S3Fifo(Generic[_K]):
     def evict(self, *, spare: Callable[[_K], bool]) -> _K | None:
         """Choose a key that need not be spared, and let it go; None where all must be."""
         turns = [self._evict_main, self._evict_small, self._evict_main]  # the small queue may have moved some to main
-        if len(self._small) >= self._small_size:
+        if len(self._small) * _SMALL_SHARE >= len(self):
             turns.insert(0, self._evict_small)
         return next((key for evict in turns if (key := evict(spare)) is not None), None)
 
@@ -84,5 +81,5 @@ class S3Fifo(Generic[_K]):
 
     def _remember(self, key: _K) -> None:
         self._ghosts[key] = None
-        while len(self._ghosts) > self._ghost_size:
+        while len(self._ghosts) > max(1, len(self)):
             self._ghosts.popitem(last=False)

@@ -150,25 +150,39 @@ def test_occupancy_and_evictions_are_told(tmp_path: Path) -> None:
 # Room
 
 
-class FullAfter(Segment):
-    """A segment on a file system with room for one slot and the zeros."""
+class Cramped(Segment):
+    """A segment on a file system with room for some slots and the zeros."""
+
+    slots = 1
 
     def reserve(self, offset: int, size: int) -> bool:
-        return (offset == 0 or size == ZERO_BYTES) and super().reserve(offset, size)
+        return (offset < self.slots * SLOT or size == ZERO_BYTES) and super().reserve(offset, size)
 
 
-def test_a_slab_stops_growing_where_memory_ends(tmp_path: Path) -> None:
-    """Slots for which there is no room are not used, instead of killing the process with SIGBUS."""
-    segment = FullAfter.create("test", 3 * SLOT + ZERO_BYTES, folder=tmp_path)
+def test_a_slab_grows_as_far_as_there_is_memory(tmp_path: Path) -> None:
+    """Slots for which there is no room are not used until there is, instead of killing the process with SIGBUS."""
+    segment = Cramped.create("test", 3 * SLOT + ZERO_BYTES, folder=tmp_path)
     slab = SlabShelf(segment, slots=3, slot_bytes=SLOT, evicted=lambda: None)
 
-    for number in range(3):
-        slab.keep(KEYS[number], embedding(number)).release()
-    there = [key for key in KEYS if slab.hold(key) is not None]
+    there = []
+    for room in (0, 1, 2):
+        segment.slots = room
+        for number in range(3):
+            slab.keep(KEYS[number], embedding(number)).release()
+        there.append(slab.table.used)
     slab.close()
 
-    assert [KEYS[2]] == there
-    assert 1 == slab.table.limit
+    assert [0, 1, 2] == there
+
+
+def test_a_slab_leaves_others_their_room(tmp_path: Path) -> None:
+    """What is to be kept free stays free, whoever has taken the rest meanwhile."""
+    segment = Segment.create("test", 3 * SLOT + ZERO_BYTES, keep_free=1 << 60, folder=tmp_path)
+    slab = SlabShelf(segment, slots=3, slot_bytes=SLOT, evicted=lambda: None)
+
+    with slab.keep(KEYS[0], embedding(7)) as held:
+        assert (None, embedding(7).tensor) == (held.place, bytes(held.tensor))
+    slab.close()
 
 
 def test_memory_is_taken_when_it_is_used(tmp_path: Path) -> None:

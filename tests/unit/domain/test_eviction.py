@@ -20,7 +20,7 @@ class Cache:
 
     def __init__(self, capacity: int = CAPACITY) -> None:
         self.capacity = capacity
-        self.order: S3Fifo[object] = S3Fifo(capacity)
+        self.order: S3Fifo[object] = S3Fifo()
         self.pinned: set[object] = set()
 
     def ask(self, key: object) -> bool:

@@ -29,16 +29,17 @@ class Segment:
     independently.
     """
 
-    def __init__(self, path: Path, descriptor: int, size: int) -> None:
+    def __init__(self, path: Path, descriptor: int, size: int, keep_free: int) -> None:
         self._path = path
         self._descriptor = descriptor
+        self._keep_free = keep_free
         self._mapping = mmap.mmap(descriptor, size)
         self.size = size
         self.view = memoryview(self._mapping)
 
     @classmethod
-    def create(cls, prefix: str, size: int, *, folder: Path = FOLDER) -> Self:
-        """Make a file of `size` bytes, none of which takes memory yet.
+    def create(cls, prefix: str, size: int, *, keep_free: int = 0, folder: Path = FOLDER) -> Self:
+        """Make a file of `size` bytes, none of which takes memory yet, and which is to leave so many bytes free.
 
         Raises:
             NoSharedMemoryError: There is no such folder, or it may not be written to.
@@ -49,7 +50,7 @@ class Segment:
             raise NoSharedMemoryError(f"{folder} takes no file: {error.strerror}") from error
         try:
             os.ftruncate(descriptor, size)
-            return cls(path, descriptor, size)
+            return cls(path, descriptor, size, keep_free)
         except OSError as error:
             path.unlink(missing_ok=True)
             os.close(descriptor)
@@ -66,7 +67,9 @@ class Segment:
         return f"/{self.name}"
 
     def reserve(self, offset: int, size: int) -> bool:
-        """Take memory for a part, filled with zeros; False where there is none left."""
+        """Take memory for a part, filled with zeros; False where there is none left beside what is kept free."""
+        if free_bytes(self._path.parent) - size < self._keep_free:
+            return False
         try:
             os.posix_fallocate(self._descriptor, offset, size)
         except OSError:

@@ -26,7 +26,7 @@ _log = structlog.get_logger(__name__)
 ZERO_BYTES = 1 << 20
 """At the segment's end, for tensors that are all zeros: a prompt without a mask has 128 KiB of them for SAM."""
 _SHARE_OF_FREE = 2
-"""The slab takes at most half of what is free: Triton's Python backends live in the same folder."""
+"""The slab leaves half of what it finds free, also where others grow beside it: Triton's Python backends live there."""
 _PAGE = 4096
 
 
@@ -56,6 +56,7 @@ class SlabShelf:
         self.segment = segment
         self._slot_bytes = slot_bytes
         self._contents: dict[int, _Content] = {}
+        self._told: set[str] = set()
         self._table: SlotTable[EmbeddingKey] = SlotTable(slots, open_slot=self._open_slot, evicted=evicted)
 
     @classmethod
@@ -74,10 +75,13 @@ class SlabShelf:
             NoSharedMemoryError: There is not even room for one slot.
         """
         slot_bytes = -(-slot_bytes // _PAGE) * _PAGE
-        slots = min(max_bytes, free_bytes(folder) // _SHARE_OF_FREE) // slot_bytes
+        room = free_bytes(folder) // _SHARE_OF_FREE
+        slots = min(max_bytes, room) // slot_bytes
         if slots == 0:
             raise NoSharedMemoryError(f"{folder} has no room for one embedding of {slot_bytes} bytes")
-        segment = Segment.create(prefix, slots * slot_bytes + ZERO_BYTES, folder=folder)
+        if room < max_bytes:
+            _log.warning("slab.smaller_than_asked_for", bytes=slots * slot_bytes, asked_for=max_bytes)
+        segment = Segment.create(prefix, slots * slot_bytes + ZERO_BYTES, keep_free=room, folder=folder)
         if not segment.reserve(slots * slot_bytes, ZERO_BYTES):
             segment.close()
             raise NoSharedMemoryError(f"{folder} is full")
@@ -123,7 +127,7 @@ class SlabShelf:
     def _filled(self, key: EmbeddingKey, embedding: Embedding) -> Slot | None:
         length = len(embedding.tensor)
         if length > self._slot_bytes:
-            _log.warning("slab.slot_too_small", model=key.model, bytes=length, slot_bytes=self._slot_bytes)
+            self._tell_once("slab.slot_too_small", model=key.model, bytes=length, slot_bytes=self._slot_bytes)
             return None
         slot = self._table.give(key)
         if slot is not None:
@@ -142,8 +146,14 @@ class SlabShelf:
     def _open_slot(self, index: int) -> bool:
         opened = self.segment.reserve(index * self._slot_bytes, self._slot_bytes)
         if not opened:
-            _log.warning("slab.no_room_to_grow", slots=index)
+            self._tell_once("slab.no_room_to_grow", slots=index)
         return opened
+
+    def _tell_once(self, event: str, **facts: object) -> None:
+        """Log what would be the same for every embedding."""
+        if event not in self._told:
+            self._told.add(event)
+            _log.warning(event, **facts)
 
 
 class _Release:

@@ -28,13 +28,18 @@ def is_dead(name: str, *, prefix: str, folder: Path = FOLDER) -> bool:
 
 def _deleted(path: Path) -> bool:
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:  # gone, or somebody else's
         return False
     try:
-        dead = try_to_own(descriptor)
-        if dead:
-            path.unlink(missing_ok=True)
-        return dead
+        return try_to_own(descriptor) and _unlinked(path)
     finally:
         os.close(descriptor)
+
+
+def _unlinked(path: Path) -> bool:
+    try:
+        path.unlink(missing_ok=True)
+    except PermissionError:  # anybody may put a file into the folder, and only its owner may delete it
+        return False
+    return True

@@ -33,8 +33,8 @@ class SlotTable(Generic[_K]):
 
     Args:
         slots: How many there are, at least one.
-        open_slot: Called once with the index of each slot before it is first given away; False where there is no room
-            after all, and then the slots before it are all that there are.
+        open_slot: Called with the index of a slot before it is first given away; False where there is no room for it
+            now, and then it is called again for the next key.
         evicted: Called whenever a key has lost its slot.
     """
 
@@ -44,7 +44,7 @@ class SlotTable(Generic[_K]):
         self._evicted_one = evicted
         self._slots: list[Slot] = []
         self._by_key: dict[_K, Slot] = {}
-        self._order: S3Fifo[_K] = S3Fifo(slots)
+        self._order: S3Fifo[_K] = S3Fifo()
 
     @property
     def limit(self) -> int:
@@ -89,7 +89,6 @@ class SlotTable(Generic[_K]):
         if len(self._slots) >= self._limit:
             return None
         if not self._open_slot(len(self._slots)):
-            self._limit = len(self._slots)
             return None
         self._slots.append(Slot(len(self._slots)))
         return self._slots[-1]
