@@ -147,6 +147,13 @@ class FakeMaskEncoder:
         return pixels.tobytes()
 
 
+class FakeMaskReader:
+    """Reads masks as FakeMaskEncoder writes them."""
+
+    def pixels(self, png: bytes, *, size: ImageSize) -> npt.NDArray[np.bool_]:
+        return np.frombuffer(png, np.bool_).reshape(size.height, size.width)
+
+
 class FakeShelf:
     """An embedding shelf that is a dictionary.
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Self
 import grpc
 
 from maskgate.domain.image import ImageId
+from maskgate.domain.mask_prompt import LogitsSource
 from maskgate.domain.outline import Polygon
 from maskgate.domain.output import CroppedPng, LowResLogits, MaskFormat, MaskOutput, RenderedMask
-from maskgate.domain.prompt import Box, Multimask, Point, Prompt
+from maskgate.domain.prompt import Box, CoordinateSpace, Multimask, Point, Prompt
 from maskgate.domain.rle import Rle
 from maskgate.domain.timing import CacheTier, Timing
 from maskgate.transport.grpc._pb import segmentation_pb2 as pb
@@ -18,6 +19,8 @@ from maskgate.transport.grpc._pb.segmentation_pb2_grpc import SegmentationServic
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+    from maskgate.domain.mask_prompt import MaskSource
 
 _MULTIMASK = {
     Multimask.AUTO: pb.MULTIMASK_AUTO,
@@ -31,6 +34,10 @@ _FORMATS = {
     MaskFormat.CROPPED_PNG: pb.MASK_FORMAT_CROPPED_PNG,
     MaskFormat.POLYGONS: pb.MASK_FORMAT_POLYGONS,
     MaskFormat.LOW_RES_LOGITS: pb.MASK_FORMAT_LOW_RES_LOGITS,
+}
+_COORDINATES = {
+    CoordinateSpace.PIXELS: pb.COORDINATE_SPACE_PIXELS,
+    CoordinateSpace.NORMALIZED: pb.COORDINATE_SPACE_NORMALIZED,
 }
 _CHANNEL_OPTIONS = (
     ("grpc.max_send_message_length", -1),
@@ -93,13 +100,19 @@ class Client:
         model: str = "",
         output: MaskOutput = _AS_RUNS,
     ) -> Answer:
-        """Ask for the masks that a prompt means, in the forms of `output`."""
+        """Ask for the masks that a prompt means, in the forms of `output`.
+
+        To refine a mask, ask for MaskFormat.LOW_RES_LOGITS and give LogitsSource(mask.low_res_logits.data) as the next
+        prompt's mask, to the same model.
+        """
         request = pb.SegmentRequest(
             image_id=str(image_id),
             points=map(_from_point, prompt.points),
             box=None if prompt.box is None else _from_box(prompt.box),
             multimask=_MULTIMASK[multimask],
             model=model,
+            mask=None if prompt.mask is None else _from_source(prompt.mask),
+            coordinates=_COORDINATES[prompt.coordinates],
             output=_from_output(output),
         )
         response = self._stub.Segment(request, timeout=self._timeout)
@@ -112,6 +125,10 @@ def _from_point(point: Point) -> pb.Point:
 
 def _from_box(box: Box) -> pb.Box:
     return pb.Box(x1=box.x1, y1=box.y1, x2=box.x2, y2=box.y2)
+
+
+def _from_source(mask: MaskSource) -> pb.MaskPrompt:
+    return pb.MaskPrompt(logits=mask.data) if isinstance(mask, LogitsSource) else pb.MaskPrompt(png=mask.png)
 
 
 def _from_output(output: MaskOutput) -> pb.MaskOutput:

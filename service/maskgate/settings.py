@@ -122,6 +122,9 @@ class Settings(BaseSettings):
     decode_waiting: PositiveInt = Field(
         1024, description="Decodes that may wait for a place; further ones are refused with RESOURCE_EXHAUSTED."
     )
+    render_waiting: PositiveInt = Field(
+        256, description="Answers that may wait to be scaled up and written; further ones are refused."
+    )
     threads: PositiveInt = Field(4, description="Threads for reading images, hashing and upscaling masks.")
     request_timeout_seconds: PositiveFloat = Field(
         60.0, description="Deadline of calls whose client sets none or a longer one."

@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 import sys
+from base64 import b64encode
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,7 @@ from PIL import Image
 from pycocotools import mask as coco
 
 from maskgate.domain.image import ImageId
+from maskgate.domain.mask_prompt import LogitsSource
 from maskgate.domain.output import MaskFormat, MaskOutput
 from maskgate.domain.prompt import Multimask, Point, Prompt
 from maskgate.domain.timing import CacheTier
@@ -109,6 +111,44 @@ def test_forms_agree(client: Client) -> None:
     assert (256, 256, 163) == (side, mask.low_res_logits.valid_width, mask.low_res_logits.valid_height)
     assert mask.stability_score == pytest.approx((logits[:163] > 1).sum() / (logits[:163] > -1).sum())
     assert answer.timing.postprocess > 0
+
+
+def test_masks_are_refined(client: Client) -> None:
+    """The logits of an answer, handed back with a second click, give another mask, and nothing is encoded."""
+    image_id = client.upload(photos.fresh("cat"))
+    with_logits = MaskOutput(frozenset({MaskFormat.COCO_RLE, MaskFormat.LOW_RES_LOGITS}))
+    first = client.segment(image_id, Prompt((Point(160, 180),)), output=with_logits)
+    assert first.masks[0].low_res_logits is not None
+    source = LogitsSource(first.masks[0].low_res_logits.data)
+
+    refined = client.segment(image_id, Prompt((Point(160, 180), Point(80, 250)), mask=source))
+    unaided = client.segment(image_id, Prompt((Point(160, 180), Point(80, 250))))
+    again = client.segment(image_id, Prompt(mask=source))
+
+    assert [CacheTier.L1] * 3 == [answer.timing.cache_tier for answer in (refined, unaided, again)]
+    assert 0 == refined.timing.encode
+    assert refined.masks[0].area > 0
+    assert not np.array_equal(first.masks[0].pixels, refined.masks[0].pixels)
+    assert not np.array_equal(unaided.masks[0].pixels, refined.masks[0].pixels)
+    assert overlap(first.masks[0].pixels, again.masks[0].pixels) > 0.5
+
+
+def test_a_drawn_mask_is_taken(client: Client, rest: httpx.Client) -> None:
+    """What people drew as PNG, alone, over REST: the mask that comes back is of the same object."""
+    truth = photos.truth("cat")
+    image_id = client.upload(photos.fresh("cat"))
+    buffer = io.BytesIO()
+    Image.fromarray(truth.pixels.astype(np.uint8) * 255).save(buffer, "PNG")
+    body = {"mask": {"png": b64encode(buffer.getvalue()).decode()}, "multimask": "single"}
+
+    answer = rest.post(f"/v1/images/{image_id}:segment", json=body)
+
+    assert 200 == answer.status_code, answer.text
+    assert truth.iou(coco.decode(answer.json()["masks"][0]["rle"]) > 0) > 0.5
+
+
+def overlap(one: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> float:
+    return float((one & other).sum() / (one | other).sum())
 
 
 def test_tokens_and_the_stable_rule(client: Client) -> None:

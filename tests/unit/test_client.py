@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from maskgate import client
+from maskgate.domain.mask_prompt import LogitsSource, MaskSource, PngSource
 from maskgate.domain.outline import Polygon
 from maskgate.domain.output import CroppedPng, LowResLogits, MaskFormat, MaskOutput, RenderedMask
-from maskgate.domain.prompt import Box, Multimask
+from maskgate.domain.prompt import Box, CoordinateSpace, Multimask
 from maskgate.domain.rle import Rle
 from maskgate.transport.grpc._pb import segmentation_pb2 as pb
 from maskgate.transport.grpc.converters import masks, prompts
@@ -49,6 +50,17 @@ def test_wishes_arrive() -> None:
     """What the client asks for the gateway reads."""
     assert EVERY_FORM == prompts._to_output(client._from_output(EVERY_FORM))
     assert set(Multimask) == {prompts._to_multimask(value) for value in client._MULTIMASK.values()}
+
+
+def test_coordinate_spaces_arrive() -> None:
+    """The client names each space as the gateway does."""
+    assert set(CoordinateSpace) == {prompts._COORDINATES[value] for value in client._COORDINATES.values()}
+
+
+@pytest.mark.parametrize("mask", [LogitsSource(b"12"), PngSource(b"png")])
+def test_masks_to_start_from_arrive(mask: MaskSource) -> None:
+    """What the client starts from the gateway reads."""
+    assert mask == prompts._to_mask(client._from_source(mask))
 
 
 def test_pixels_need_runs() -> None:

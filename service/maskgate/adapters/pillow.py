@@ -1,4 +1,4 @@
-"""Pillow: image files in, PNG masks out."""
+"""Pillow: image files in, PNG masks in and out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from maskgate.domain.errors import ImageTooLarge, InvalidImage
+from maskgate.domain.errors import ImageTooLarge, InvalidImage, InvalidPrompt
 from maskgate.domain.frame import Frame
 from maskgate.domain.image import EncoderImage, ImageInfo, ImageSize
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 _ORIENTATION_TAG = 0x0112
 _TRANSPOSED = (5, 6, 7, 8)  # EXIF orientations that swap width and height
+_MASK_MODES = ("1", "L")
+_HALF = 128
 # What Pillow's decoders are known to raise on damaged files, beside OSError.
 _DAMAGE = (
     OSError,
@@ -117,6 +119,39 @@ class PillowMaskEncoder:
         buffer = io.BytesIO()
         Image.fromarray(pixels.astype(np.uint8) * 255).save(buffer, "PNG", compress_level=1)
         return buffer.getvalue()
+
+
+class PillowMaskReader:
+    """Reads PNG masks."""
+
+    def pixels(self, png: bytes, *, size: ImageSize) -> npt.NDArray[np.bool_]:
+        """See MaskReader."""
+        try:
+            with Image.open(io.BytesIO(png), formats=("PNG",)) as image:
+                _check_mask(image, size)
+                return np.asarray(image.convert("L")) >= _HALF
+        except UnidentifiedImageError as error:
+            raise InvalidPrompt("mask.png is no PNG.", field="mask.png") from error
+        except _DAMAGE as error:
+            raise InvalidPrompt(f"mask.png cannot be decoded: {error}", field="mask.png") from error
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+            raise InvalidPrompt(f"mask.png has too many pixels: {error}", field="mask.png") from error
+
+
+def _check_mask(image: Image.Image, size: ImageSize) -> None:
+    """Refuse a mask by its header, before a pixel is decoded: one of the image's size is within the limits."""
+    if (image.width, image.height) != (size.width, size.height):
+        raise InvalidPrompt(
+            f"mask.png has {image.width} x {image.height} pixels; "
+            f"the image, as it is shown, has {size.width} x {size.height}.",
+            field="mask.png",
+            width=size.width,
+            height=size.height,
+        )
+    if image.mode not in _MASK_MODES:
+        raise InvalidPrompt(
+            f"mask.png has mode {image.mode}; it must have one channel of at most 8 bits.", field="mask.png"
+        )
 
 
 def let_our_limits_decide() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from maskgate.adapters import redis as redis_adapter
 from maskgate.adapters.instrumented import InstrumentedBackend, InstrumentedCache, InstrumentedLocks, InstrumentedShelf
 from maskgate.adapters.near import NearImageStore
-from maskgate.adapters.pillow import PillowImageDecoder, PillowMaskEncoder, let_our_limits_decide
+from maskgate.adapters.pillow import PillowImageDecoder, PillowMaskEncoder, PillowMaskReader, let_our_limits_decide
 from maskgate.adapters.redis import (
     Breaker,
     RedisBounds,
@@ -65,6 +65,7 @@ async def open_adapters(settings: Settings, metrics: Metrics) -> AsyncIterator[A
             backend=InstrumentedBackend(triton, metrics=metrics.inference),
             offload=offload,
             mask_encoder=PillowMaskEncoder(),
+            mask_reader=PillowMaskReader(),
         )
         probes = (
             Probe("triton", required=True, ping=triton.ping),

@@ -15,13 +15,14 @@ from maskgate.usecases.decode import Decode
 from maskgate.usecases.embed_image import EmbedImage
 from maskgate.usecases.get_image import GetImage
 from maskgate.usecases.render_masks import RenderMasks
+from maskgate.usecases.resolve_mask import ResolveMask
 from maskgate.usecases.segment import Segment
 from maskgate.usecases.upload_image import UploadImage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from maskgate.ports import ImageDecoder, ImageStore, InferenceBackend, MaskEncoder, Offload
+    from maskgate.ports import ImageDecoder, ImageStore, InferenceBackend, MaskEncoder, MaskReader, Offload
     from maskgate.settings import Settings
     from maskgate.usecases.embed_image import EmbeddingTiers
 
@@ -36,6 +37,7 @@ class Ports:
     backend: InferenceBackend
     offload: Offload
     mask_encoder: MaskEncoder
+    mask_reader: MaskReader
 
 
 @asynccontextmanager
@@ -72,8 +74,13 @@ def create_usecases(settings: Settings, ports: Ports, embed: EmbedImage) -> UseC
     )
     segment = Segment(
         embed=embed,
+        resolve=ResolveMask(reader=ports.mask_reader, offload=ports.offload),
         decode=decode,
-        render=RenderMasks(encoder=ports.mask_encoder, offload=ports.offload),
+        render=RenderMasks(
+            encoder=ports.mask_encoder,
+            offload=ports.offload,
+            admission=Admission(tier="mask renderer", concurrency=settings.threads, waiting=settings.render_waiting),
+        ),
         backend=ports.backend,
         default_model=settings.models[0],
     )

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from maskgate.domain.rle import Rle
 
 _COARSEST = 100.0
+_LARGEST = 2**63 - 1
+"""What the contract's int64 holds: REST's numbers have no end."""
 
 
 class MaskFormat(enum.Enum):
@@ -54,8 +56,11 @@ class MaskOutput:
                 field="output.polygon_tolerance",
                 limit=f"{_COARSEST:g}",
             )
-        if self.polygon_min_area < 0:
-            raise InvalidRequest("output.polygon_min_area is below 0.", field="output.polygon_min_area")
+        if not 0 <= self.polygon_min_area <= _LARGEST:
+            raise InvalidRequest(
+                f"output.polygon_min_area is {self.polygon_min_area}; it is 0 to 2**63 - 1 pixels.",
+                field="output.polygon_min_area",
+            )
 
     def wants(self, form: MaskFormat) -> bool:
         """Tell whether masks are to come in this form."""

@@ -15,18 +15,25 @@ if TYPE_CHECKING:
     from maskgate.domain.output import MaskOutput
     from maskgate.domain.runs import Runs
     from maskgate.ports import MaskEncoder, Offload
+    from maskgate.usecases.admission import Admission
 
 
 class RenderMasks:
-    """Upscale, render; both beside the event loop."""
+    """Upscale, render; both beside the event loop, and so many at once: what it costs is the client's choice."""
 
-    def __init__(self, *, encoder: MaskEncoder, offload: Offload) -> None:
+    def __init__(self, *, encoder: MaskEncoder, offload: Offload, admission: Admission) -> None:
         self._encoder = encoder
         self._offload = offload
+        self._admission = admission
 
     async def __call__(self, decoded: DecodedMasks, frame: Frame, output: MaskOutput) -> tuple[RenderedMask, ...]:
-        """Render what a decoder has answered, the highest predicted IoU first."""
-        return await self._offload(lambda: tuple(self._render(mask, output) for mask in masks_of(decoded, frame)))
+        """Render what a decoder has answered, the highest predicted IoU first.
+
+        Raises:
+            Overloaded: Too many answers wait already.
+        """
+        async with self._admission.permit():
+            return await self._offload(lambda: tuple(self._render(mask, output) for mask in masks_of(decoded, frame)))
 
     def _render(self, mask: Mask, output: MaskOutput) -> RenderedMask:
         runs = mask.runs

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from maskgate.usecases.decode import Decode, Decoded
     from maskgate.usecases.embed_image import EmbedImage
     from maskgate.usecases.render_masks import RenderMasks
+    from maskgate.usecases.resolve_mask import ResolveMask
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +40,17 @@ class Segment:
     """Embed, decode, render."""
 
     def __init__(
-        self, *, embed: EmbedImage, decode: Decode, render: RenderMasks, backend: InferenceBackend, default_model: str
+        self,
+        *,
+        embed: EmbedImage,
+        resolve: ResolveMask,
+        decode: Decode,
+        render: RenderMasks,
+        backend: InferenceBackend,
+        default_model: str,
     ) -> None:
         self._embed = embed
+        self._resolve = resolve
         self._decode = decode
         self._render = render
         self._backend = backend
@@ -51,7 +60,7 @@ class Segment:
         """Segment an image.
 
         Raises:
-            InvalidPrompt: The prompt is too long for the model or lies outside the image.
+            InvalidPrompt: The prompt is too long for the model or lies outside the image, or its mask does not fit.
             ModelNotFound: There is no such model.
             ImageNotFound: The image is not kept.
             StoreUnavailable, BackendUnavailable, Overloaded, InferenceFailed: As the ports say.
@@ -76,9 +85,10 @@ class Segment:
         return Segmentation(query.image_id, spec.name, frame.original, masks, timing)
 
     async def _decoded(self, query: SegmentQuery, spec: ModelSpec, embedding: HeldEmbedding, frame: Frame) -> Decoded:
-        prompt = query.prompt
-        prompt.check_inside(embedding.original)
-        slots = PromptSlots.fill(prompt, frame=frame, slots=spec.prompt_slots)
+        query.prompt.check_inside(embedding.original)
+        prompt = query.prompt.in_pixels(embedding.original)
+        mask = None if prompt.mask is None else await self._resolve(prompt.mask, frame, spec.mask_size)
+        slots = PromptSlots.fill(prompt, frame=frame, slots=spec.prompt_slots, mask=mask)
         return await self._decode(spec, embedding, slots, prompt.select(query.multimask))
 
 

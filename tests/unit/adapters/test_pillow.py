@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from maskgate.adapters.pillow import PillowImageDecoder, PillowMaskEncoder
-from maskgate.domain.errors import ImageTooLarge, InvalidImage
+from maskgate.adapters.pillow import PillowImageDecoder, PillowMaskEncoder, PillowMaskReader
+from maskgate.domain.errors import ImageTooLarge, InvalidImage, InvalidPrompt
 from maskgate.domain.image import ImageId, ImageInfo, ImageLimits, ImageSize
 from tests import pictures
 from tests.fakes import inline
@@ -227,3 +227,27 @@ def test_masks_become_png() -> None:
 
     assert ("PNG", "L", (5, 3)) == (written.format, written.mode, written.size)
     np.testing.assert_array_equal(mask * 255, np.asarray(written))
+
+
+def test_masks_are_read_as_they_were_written() -> None:
+    """What the encoder writes the reader reads."""
+    mask = np.random.default_rng(2).random((30, 40)) < 0.5
+
+    read = PillowMaskReader().pixels(PillowMaskEncoder().png(mask), size=ImageSize(40, 30))
+
+    np.testing.assert_array_equal(mask, read, strict=True)
+
+
+@settings(max_examples=200)
+@given(data=st.data())
+def test_damaged_masks_never_surprise(data: st.DataObject) -> None:
+    """Whatever byte is changed: a mask of the image's size comes back, or a refusal."""
+    content = bytearray(PillowMaskEncoder().png(np.eye(30, 40, dtype=np.bool_)))
+    content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+
+    try:
+        pixels = PillowMaskReader().pixels(bytes(content), size=ImageSize(40, 30))
+    except InvalidPrompt:
+        return
+
+    assert (30, 40) == pixels.shape

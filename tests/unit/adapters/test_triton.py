@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import time
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -295,6 +296,22 @@ async def test_one_mask_asks_for_one(selection: MaskSelection, select: float, to
     assert [select] == np.frombuffer(raw["select"], np.float32).tolist()
     assert ((1, 32, 32), [0.75], (token,)) == (masks.logits.shape, masks.ious.tolist(), masks.tokens)
     assert "low_res_masks" not in {wanted.name for wanted in request.outputs}
+
+
+async def test_masks_are_sent() -> None:
+    """A prompt's mask goes along in half precision, and is said to be there."""
+    triton = TritonLike()
+    triton.answers["best_mask"] = np.full((1, 1, 32, 32), 2, np.float16)
+    triton.answers["best_iou"] = np.full((1, 1), 0.75, np.float32)
+    mask = np.random.default_rng(3).normal(size=(32, 32)).astype(np.float16)
+
+    async with backend_of(triton) as backend:
+        await backend.decode(SPEC, held(bytes(512)), replace(SLOTS, mask=mask), MaskSelection.SINGLE)
+
+    (request,) = triton.requests
+    raw = dict(zip(inputs_of(request), request.raw_input_contents, strict=True))
+    assert mask.tobytes() == raw["mask_input"]
+    assert [1.0] == np.frombuffer(raw["has_mask_input"], np.float32).tolist()
 
 
 @pytest.mark.parametrize(("selection", "tokens"), [(MaskSelection.ALL, (1, 2, 3)), (MaskSelection.EVERY, (0, 1, 2, 3))])

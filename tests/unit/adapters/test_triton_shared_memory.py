@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import grpc
+import numpy as np
 import pytest
 
 from maskgate.adapters.slab import ZERO_BYTES, SlabShelf, is_dead
@@ -97,6 +98,20 @@ async def test_a_click_names_its_embedding(shared: Shared, triton: TritonWithMem
     assert [SLOTS.coords.tobytes(), SLOTS.labels.tobytes()] == list(request.raw_input_contents[:2])
     assert [64, 32, 4, 4] == list(map(len, request.raw_input_contents))
     assert 1 == triton.registrations
+
+
+async def test_a_mask_is_sent_beside_a_named_embedding(shared: Shared, triton: TritonWithMemory) -> None:
+    """Of a click that starts from a mask the embedding stays where it is; the mask goes along."""
+    mask = np.random.default_rng(3).normal(size=(32, 32)).astype(np.float16)
+    async with sharing(triton, shared.region) as backend:
+        with shared.hold(7) as held:
+            masks = await backend.decode(SPEC, held, replace(SLOTS, mask=mask), MaskSelection.BEST)
+
+    (request,) = triton.requests
+    assert {"image_embeddings"} == {tensor.name for tensor in request.inputs if tensor.parameters}
+    assert mask.tobytes() == request.raw_input_contents[2]
+    assert [64, 32, 2048, 4, 4] == list(map(len, request.raw_input_contents))
+    assert 7 == masks.logits.max()
 
 
 async def test_a_warm_click_is_a_small_message(tmp_path: Path) -> None:

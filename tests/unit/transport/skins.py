@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -67,6 +68,14 @@ class Output:
     polygon_min_area: int = 0
 
 
+@dataclass(frozen=True)
+class MaskPrompt:
+    """A mask to start from, as clients send it; what is None is not sent."""
+
+    png: bytes | None = None
+    logits: bytes | None = None
+
+
 _FORMATS = {
     "": pb.MASK_FORMAT_UNSPECIFIED,
     "rle": pb.MASK_FORMAT_COCO_RLE,
@@ -75,6 +84,9 @@ _FORMATS = {
     "polygons": pb.MASK_FORMAT_POLYGONS,
     "low_res_logits": pb.MASK_FORMAT_LOW_RES_LOGITS,
 }
+
+
+_COORDINATES = {"pixels": pb.COORDINATE_SPACE_PIXELS, "normalized": pb.COORDINATE_SPACE_NORMALIZED}
 
 
 class Skin(Protocol):
@@ -94,6 +106,8 @@ class Skin(Protocol):
         multimask: str = "auto",
         model: str = "",
         output: Output | None = None,
+        mask: MaskPrompt | None = None,
+        coordinates: str | None = None,
         timeout: float | None = None,
     ) -> Answer: ...
 
@@ -124,6 +138,8 @@ class RestSkin:
         multimask: str = "auto",
         model: str = "",
         output: Output | None = None,
+        mask: MaskPrompt | None = None,
+        coordinates: str | None = None,
         timeout: float | None = None,
     ) -> Answer:
         body: dict[str, Any] = {
@@ -132,6 +148,10 @@ class RestSkin:
             "multimask": multimask,
             "model": model,
         }
+        if mask is not None:
+            body["mask"] = {name: b64encode(data).decode() for name, data in asdict(mask).items() if data is not None}
+        if coordinates is not None:
+            body["coordinates"] = coordinates
         if output is not None:
             body["output"] = asdict(output)
         headers = {} if timeout is None else {"Request-Timeout": str(timeout)}
@@ -173,6 +193,8 @@ class GrpcSkin:
         multimask: str = "auto",
         model: str = "",
         output: Output | None = None,
+        mask: MaskPrompt | None = None,
+        coordinates: str | None = None,
         timeout: float | None = None,
     ) -> Answer:
         request = pb.SegmentRequest(
@@ -181,6 +203,8 @@ class GrpcSkin:
             box=None if box is None else pb.Box(x1=box.x1, y1=box.y1, x2=box.x2, y2=box.y2),
             multimask=f"MULTIMASK_{multimask.upper()}",
             model=model,
+            mask=None if mask is None else pb.MaskPrompt(png=mask.png, logits=mask.logits),
+            coordinates=None if coordinates is None else _COORDINATES.get(coordinates, 99),  # type: ignore[arg-type] # a newer client's
             output=None if output is None else _output(output),
         )
         return await self.send(request, timeout=timeout)

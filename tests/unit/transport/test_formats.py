@@ -13,8 +13,10 @@ import pytest
 from PIL import Image
 from pycocotools import mask as coco
 
+from maskgate.domain.errors import InvalidRequest
 from maskgate.domain.frame import Frame
 from maskgate.domain.image import ImageId, ImageSize
+from maskgate.domain.output import MaskOutput
 from maskgate.domain.prompt import Point
 from maskgate.domain.upscale import upscale
 from tests import pictures
@@ -240,7 +242,14 @@ async def test_outputs_that_are_refused(skin: Skin, world: World, output: Output
 
     assert ("INVALID_ARGUMENT", "INVALID_REQUEST") == answer.refusal
     assert "output" in answer.message
+    assert answer.metadata["field"].startswith("output.")
     assert [] == world.backend.decodes
+
+
+def test_an_area_that_the_contract_cannot_hold() -> None:
+    """REST's numbers have no end, gRPC's do, and both are one contract."""
+    with pytest.raises(InvalidRequest, match="polygon_min_area"):
+        MaskOutput(polygon_min_area=2**63)
 
 
 @pytest.mark.parametrize(("single", "token"), [(4.0, 0), (0.01, TOKEN)])

@@ -73,7 +73,7 @@ async def test_an_enum_of_a_newer_client(over_grpc: GrpcSkin) -> None:
     )
 
     assert ("INVALID_ARGUMENT", "INVALID_REQUEST") == answer.refusal
-    assert {"multimask": "99"} == answer.metadata
+    assert {"field": "multimask", "value": "99"} == answer.metadata
 
 
 async def test_fields_of_a_newer_client(over_grpc: GrpcSkin) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from maskgate.adapters.pillow import PillowImageDecoder, PillowMaskEncoder
+from maskgate.adapters.pillow import PillowImageDecoder, PillowMaskEncoder, PillowMaskReader
 from maskgate.bootstrap.usecases import Ports, create_embed, create_usecases, image_limits
 from maskgate.settings import Settings
 from maskgate.telemetry import Metrics
@@ -51,6 +51,7 @@ class World:
             backend=self.backend,
             offload=inline,
             mask_encoder=PillowMaskEncoder(),
+            mask_reader=PillowMaskReader(),
         )
         self.usecases = create_usecases(settings, ports, create_embed(settings, ports))
 

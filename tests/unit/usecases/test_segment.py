@@ -3,17 +3,20 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from maskgate.domain.errors import InvalidPrompt, ModelNotFound, Overloaded
 from maskgate.domain.image import ImageId, ImageInfo
-from maskgate.domain.prompt import Box, MaskSelection, Multimask, Point, Prompt
+from maskgate.domain.mask_prompt import LogitsSource, PngSource
+from maskgate.domain.prompt import Box, CoordinateSpace, MaskSelection, Multimask, Point, Prompt
 from maskgate.domain.query import SegmentQuery
 from maskgate.domain.timing import CacheTier
 from maskgate.usecases.admission import Admission
 from maskgate.usecases.decode import Decode
 from maskgate.usecases.embed_image import EmbeddingTiers, EmbedImage
 from maskgate.usecases.render_masks import RenderMasks
+from maskgate.usecases.resolve_mask import ResolveMask
 from maskgate.usecases.segment import Segment, Segmentation
 from tests.fakes import (
     SIZE,
@@ -23,6 +26,7 @@ from tests.fakes import (
     FakeDecoder,
     FakeLocks,
     FakeMaskEncoder,
+    FakeMaskReader,
     FakeShelf,
     FakeStore,
     inline,
@@ -54,8 +58,13 @@ class World:
         )
         self._segment = Segment(
             embed=embed,
+            resolve=ResolveMask(reader=FakeMaskReader(), offload=inline),
             decode=decode,
-            render=RenderMasks(encoder=FakeMaskEncoder(), offload=inline),
+            render=RenderMasks(
+                encoder=FakeMaskEncoder(),
+                offload=inline,
+                admission=Admission(tier="mask renderer", concurrency=concurrency, waiting=waiting),
+            ),
             backend=self.backend,
             default_model=SPEC.name,
         )
@@ -169,6 +178,41 @@ async def test_a_prompt_outside_the_image_is_refused_before_decoding(world: Worl
         await world.segment(IMAGE_ID, Prompt((Point(40, 5),)))
 
     assert [] == world.backend.decodes
+
+
+async def test_normalised_prompts_reach_the_decoder_in_its_frame(world: World) -> None:
+    """Fractions of the image come to the decoder where the same point in pixels would."""
+    fractions = Prompt((Point(0.25, 2 / 3),), coordinates=CoordinateSpace.NORMALIZED)
+
+    await world.segment(IMAGE_ID, CLICK)
+    await world.segment(IMAGE_ID, fractions)
+
+    pixels, normalised = (decode.slots.coords.tolist() for decode in world.backend.decodes)
+    assert pixels == normalised
+
+
+async def test_masks_reach_the_decoder(world: World) -> None:
+    """The decoder gets the logits of a mask, a picture's too, and none without one."""
+    sent = np.full((32, 32), 3, np.float16)
+    picture = np.zeros((SIZE.height, SIZE.width), np.bool_)
+    picture[:, :20] = True
+
+    for mask in (LogitsSource(sent.tobytes()), PngSource(picture.tobytes()), None):
+        await world.segment(IMAGE_ID, replace(CLICK, mask=mask))
+
+    logits, drawn, nothing = (decode.slots.mask for decode in world.backend.decodes)
+    np.testing.assert_array_equal(sent, logits)
+    assert drawn is not None
+    assert [[20, -20], [-20, -20]] == drawn[::24, ::16].tolist()
+    assert nothing is None
+
+
+async def test_logits_of_another_model_are_refused_before_encoding(world: World) -> None:
+    """Logits of a size that is not the model's cost nothing."""
+    with pytest.raises(InvalidPrompt, match="half-precision"):
+        await world.segment(IMAGE_ID, Prompt(mask=LogitsSource(bytes(2 * 256 * 256))))
+
+    assert (0, 0) == (world.backend.encodes, world.store.reads)
 
 
 async def test_the_embedding_is_held_while_it_is_decoded(world: World) -> None:

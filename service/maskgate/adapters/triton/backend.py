@@ -81,14 +81,17 @@ class _Prompt:
     selection: MaskSelection
 
     def request(self, spec: ModelSpec, embedding: bytes | memoryview | Shared, no_mask: bytes | Shared) -> bytes:
-        """Write the request, with tensors or the places of some."""
-        _, has_mask = no_mask_input(spec)
+        """Write the request, with tensors or the places of some.
+
+        A mask is always sent, 128 KiB with SAM: there is no place for it in the memory that embeddings lie in.
+        """
+        mask = self.slots.mask
         return decode_call(spec, self.selection).fill(
             embedding,
             self.slots.coords.tobytes(),
             self.slots.labels.tobytes(),
-            no_mask,
-            has_mask,
+            no_mask if mask is None else mask.astype("<f2", copy=False).tobytes(),
+            np.float32(mask is not None).tobytes(),
             np.float32(self.selection is MaskSelection.BEST).tobytes(),
         )
 
@@ -178,13 +181,12 @@ class TritonBackend:
             reply = await self._decode_shared(spec, embedding, prompt, self._shared)
             if reply is not None:
                 return reply
-        no_mask, _ = no_mask_input(spec)
-        return await self._send(spec, prompt.request(spec, embedding.tensor, no_mask), Way.INLINE)
+        return await self._send(spec, prompt.request(spec, embedding.tensor, no_mask_input(spec)), Way.INLINE)
 
     async def _decode_shared(
         self, spec: ModelSpec, embedding: HeldEmbedding, prompt: _Prompt, shared: RegisteredRegion
     ) -> Reply | None:
-        no_mask, _ = no_mask_input(spec)
+        no_mask = no_mask_input(spec)
         for _ in range(_TRIES_SHARED):
             if not await shared.is_known():
                 return None

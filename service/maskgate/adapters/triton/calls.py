@@ -83,6 +83,6 @@ def decoded(reply: Reply, selection: MaskSelection) -> DecodedMasks:
 
 
 @lru_cache(maxsize=32)
-def no_mask_input(spec: ModelSpec) -> tuple[bytes, bytes]:
-    """`mask_input` and `has_mask_input` of a prompt without a mask: every input is always present."""
-    return bytes(2 * spec.mask_size**2), np.float32(0).tobytes()
+def no_mask_input(spec: ModelSpec) -> bytes:
+    """`mask_input` of a prompt without a mask: every input is always present."""
+    return bytes(2 * spec.mask_size**2)

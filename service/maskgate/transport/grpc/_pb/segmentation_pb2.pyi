@@ -15,6 +15,12 @@ class Multimask(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     MULTIMASK_ALL: _ClassVar[Multimask]
     MULTIMASK_STABLE: _ClassVar[Multimask]
 
+class CoordinateSpace(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    COORDINATE_SPACE_UNSPECIFIED: _ClassVar[CoordinateSpace]
+    COORDINATE_SPACE_PIXELS: _ClassVar[CoordinateSpace]
+    COORDINATE_SPACE_NORMALIZED: _ClassVar[CoordinateSpace]
+
 class MaskFormat(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     MASK_FORMAT_UNSPECIFIED: _ClassVar[MaskFormat]
@@ -35,6 +41,9 @@ MULTIMASK_AUTO: Multimask
 MULTIMASK_SINGLE: Multimask
 MULTIMASK_ALL: Multimask
 MULTIMASK_STABLE: Multimask
+COORDINATE_SPACE_UNSPECIFIED: CoordinateSpace
+COORDINATE_SPACE_PIXELS: CoordinateSpace
+COORDINATE_SPACE_NORMALIZED: CoordinateSpace
 MASK_FORMAT_UNSPECIFIED: MaskFormat
 MASK_FORMAT_COCO_RLE: MaskFormat
 MASK_FORMAT_PNG: MaskFormat
@@ -71,20 +80,24 @@ class GetImageResponse(_message.Message):
     def __init__(self, image: _Optional[_Union[Image, _Mapping]] = ...) -> None: ...
 
 class SegmentRequest(_message.Message):
-    __slots__ = ("image_id", "points", "box", "multimask", "model", "output")
+    __slots__ = ("image_id", "points", "box", "multimask", "model", "mask", "coordinates", "output")
     IMAGE_ID_FIELD_NUMBER: _ClassVar[int]
     POINTS_FIELD_NUMBER: _ClassVar[int]
     BOX_FIELD_NUMBER: _ClassVar[int]
     MULTIMASK_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
+    MASK_FIELD_NUMBER: _ClassVar[int]
+    COORDINATES_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
     image_id: str
     points: _containers.RepeatedCompositeFieldContainer[Point]
     box: Box
     multimask: Multimask
     model: str
+    mask: MaskPrompt
+    coordinates: CoordinateSpace
     output: MaskOutput
-    def __init__(self, image_id: _Optional[str] = ..., points: _Optional[_Iterable[_Union[Point, _Mapping]]] = ..., box: _Optional[_Union[Box, _Mapping]] = ..., multimask: _Optional[_Union[Multimask, str]] = ..., model: _Optional[str] = ..., output: _Optional[_Union[MaskOutput, _Mapping]] = ...) -> None: ...
+    def __init__(self, image_id: _Optional[str] = ..., points: _Optional[_Iterable[_Union[Point, _Mapping]]] = ..., box: _Optional[_Union[Box, _Mapping]] = ..., multimask: _Optional[_Union[Multimask, str]] = ..., model: _Optional[str] = ..., mask: _Optional[_Union[MaskPrompt, _Mapping]] = ..., coordinates: _Optional[_Union[CoordinateSpace, str]] = ..., output: _Optional[_Union[MaskOutput, _Mapping]] = ...) -> None: ...
 
 class SegmentResponse(_message.Message):
     __slots__ = ("image_id", "model", "masks", "timing", "width", "height")
@@ -125,6 +138,14 @@ class Point(_message.Message):
     y: float
     label: int
     def __init__(self, x: _Optional[float] = ..., y: _Optional[float] = ..., label: _Optional[int] = ...) -> None: ...
+
+class MaskPrompt(_message.Message):
+    __slots__ = ("png", "logits")
+    PNG_FIELD_NUMBER: _ClassVar[int]
+    LOGITS_FIELD_NUMBER: _ClassVar[int]
+    png: bytes
+    logits: bytes
+    def __init__(self, png: _Optional[bytes] = ..., logits: _Optional[bytes] = ...) -> None: ...
 
 class Box(_message.Message):
     __slots__ = ("x1", "y1", "x2", "y2")

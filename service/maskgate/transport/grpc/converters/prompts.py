@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from maskgate.domain.errors import InvalidRequest
+from maskgate.domain.errors import InvalidPrompt, InvalidRequest
 from maskgate.domain.image import ImageId
+from maskgate.domain.mask_prompt import LogitsSource, PngSource
 from maskgate.domain.output import MaskFormat, MaskOutput
-from maskgate.domain.prompt import Box, Multimask, Point, Prompt, refuse_absurd
+from maskgate.domain.prompt import Box, CoordinateSpace, Multimask, Point, Prompt, refuse_absurd
 from maskgate.domain.query import SegmentQuery
 from maskgate.transport.grpc._pb import segmentation_pb2 as pb
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from maskgate.domain.mask_prompt import MaskSource
 
 _T = TypeVar("_T")
 
@@ -29,6 +32,11 @@ _FORMATS = {
     pb.MASK_FORMAT_CROPPED_PNG: MaskFormat.CROPPED_PNG,
     pb.MASK_FORMAT_POLYGONS: MaskFormat.POLYGONS,
     pb.MASK_FORMAT_LOW_RES_LOGITS: MaskFormat.LOW_RES_LOGITS,
+}
+_COORDINATES = {
+    pb.COORDINATE_SPACE_UNSPECIFIED: CoordinateSpace.PIXELS,
+    pb.COORDINATE_SPACE_PIXELS: CoordinateSpace.PIXELS,
+    pb.COORDINATE_SPACE_NORMALIZED: CoordinateSpace.NORMALIZED,
 }
 _FOREGROUND = 1
 
@@ -49,8 +57,25 @@ def _to_prompt(request: pb.SegmentRequest) -> Prompt:
     points = tuple(
         Point(point.x, point.y, point.label if point.HasField("label") else _FOREGROUND) for point in request.points
     )
-    box = request.box
-    return Prompt(points, Box(box.x1, box.y1, box.x2, box.y2) if request.HasField("box") else None)
+    return Prompt(
+        points,
+        _to_box(request.box) if request.HasField("box") else None,
+        _to_mask(request.mask) if request.HasField("mask") else None,
+        _known(_COORDINATES, request.coordinates, "coordinates"),
+    )
+
+
+def _to_box(box: pb.Box) -> Box:
+    return Box(box.x1, box.y1, box.x2, box.y2)
+
+
+def _to_mask(mask: pb.MaskPrompt) -> MaskSource:
+    match mask.WhichOneof("source"):
+        case "png":
+            return PngSource(mask.png)
+        case "logits":
+            return LogitsSource(mask.logits)
+    raise InvalidPrompt("mask needs exactly one of png and logits.", field="mask")
 
 
 def _to_multimask(value: int) -> Multimask:
@@ -67,4 +92,4 @@ def _known(table: Mapping[Any, _T], value: int, field: str) -> _T:
     for known, meaning in table.items():
         if value == known:
             return meaning
-    raise InvalidRequest(f"{field} {value} is not known to this server.", **{field: value})
+    raise InvalidRequest(f"{field} {value} is not known to this server.", field=field, value=value)

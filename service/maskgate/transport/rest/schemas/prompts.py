@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import binascii
+from base64 import b64decode
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from maskgate.domain import prompt as domain
-from maskgate.domain.errors import InvalidRequest
+from maskgate.domain.errors import InvalidPrompt, InvalidRequest
+from maskgate.domain.mask_prompt import LogitsSource, PngSource
 from maskgate.domain.output import MaskFormat
 from maskgate.domain.output import MaskOutput as DomainOutput
 from maskgate.domain.query import SegmentQuery
 
 if TYPE_CHECKING:
     from maskgate.domain.image import ImageId
+    from maskgate.domain.mask_prompt import MaskSource
 
 
 class _Request(BaseModel):
@@ -25,13 +29,13 @@ class _Request(BaseModel):
 class Point(_Request):
     """A click."""
 
-    x: float = Field(description="Distance from the left edge in pixels, 0 <= x < width.")
-    y: float = Field(description="Distance from the top edge in pixels, 0 <= y < height.")
+    x: float = Field(description="Distance from the left edge, in pixels unless `coordinates` says otherwise.")
+    y: float = Field(description="Distance from the top edge, in pixels unless `coordinates` says otherwise.")
     label: int = Field(1, description="1: the point lies on the object; 0: it does not.")
 
 
 class Box(_Request):
-    """A rectangle in pixels of the oriented image, right and bottom edges exclusive."""
+    """A rectangle in the oriented image, right and bottom edges exclusive; in answers in pixels."""
 
     x1: float = Field(description="Left edge.")
     y1: float = Field(description="Top edge.")
@@ -46,6 +50,26 @@ class Box(_Request):
     def to_domain(self) -> domain.Box:
         """Read a box."""
         return domain.Box(self.x1, self.y1, self.x2, self.y2)
+
+
+class MaskPrompt(_Request):
+    """A mask to start from: exactly one of the fields."""
+
+    png: str | None = Field(
+        None, description="PNG of one channel at the size of the oriented image, 128 and more is the mask; base64."
+    )
+    logits: str | None = Field(
+        None,
+        description="Logits in the frame of the model that is asked, as `low_res_logits.data` of an answer; base64.",
+    )
+
+    def to_domain(self) -> MaskSource:
+        """Read a mask. Raises InvalidPrompt, and InvalidRequest where it is not base64."""
+        if self.png is not None and self.logits is None:
+            return PngSource(_bytes(self.png, "mask.png"))
+        if self.logits is not None and self.png is None:
+            return LogitsSource(_bytes(self.logits, "mask.logits"))
+        raise InvalidPrompt("mask needs exactly one of png and logits.", field="mask")
 
 
 class MaskOutput(_Request):
@@ -67,10 +91,16 @@ class MaskOutput(_Request):
 
 
 class SegmentRequest(_Request):
-    """A prompt: at least one point or a box."""
+    """A prompt: at least one point, a box or a mask."""
 
     points: list[Point] = Field(default_factory=list, description="Clicks, in the order of the user.")
     box: Box | None = Field(None, description="A box around the object.")
+    mask: MaskPrompt | None = Field(None, description="A mask to start from, alone or with points and a box.")
+    coordinates: Literal["pixels", "normalized"] = Field(
+        "pixels",
+        description="What the numbers of points and box mean. 'pixels': of the oriented image; 'normalized': fractions "
+        "of its width and height, 0 <= x < 1 for points, 0 <= x <= 1 for the edges of a box.",
+    )
     multimask: Literal["auto", "single", "all", "stable"] = Field(
         "auto",
         description="'auto': one mask, the best of three where the prompt is ambiguous; "
@@ -98,4 +128,16 @@ class SegmentRequest(_Request):
     def _to_prompt(self) -> domain.Prompt:
         domain.refuse_absurd(len(self.points))
         points = tuple(domain.Point(point.x, point.y, point.label) for point in self.points)
-        return domain.Prompt(points, None if self.box is None else self.box.to_domain())
+        return domain.Prompt(
+            points,
+            None if self.box is None else self.box.to_domain(),
+            None if self.mask is None else self.mask.to_domain(),
+            domain.CoordinateSpace(self.coordinates),
+        )
+
+
+def _bytes(text: str, field: str) -> bytes:
+    try:
+        return b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:  # ValueError: not even ASCII
+        raise InvalidRequest(f"{field} is not base64.", field=field) from error

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+import pytest
+
+from maskgate.domain.errors import Overloaded
+from maskgate.domain.frame import Frame
+from maskgate.domain.image import ImageSize
+from maskgate.domain.mask import DecodedMasks
+from maskgate.domain.output import MaskOutput
+from maskgate.usecases.admission import Admission
+from maskgate.usecases.render_masks import RenderMasks
+from tests.fakes import FakeMaskEncoder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_T = TypeVar("_T")
+FRAME = Frame(ImageSize(width=8, height=8), 8)
+
+
+class SlowOffload:
+    """Computes when it is told to."""
+
+    def __init__(self) -> None:
+        self.may_compute = asyncio.Event()
+        self.inside = 0
+
+    async def __call__(self, compute: Callable[[], _T], /) -> _T:
+        self.inside += 1
+        await self.may_compute.wait()
+        return compute()
+
+
+async def test_renderings_beyond_the_queue_are_refused() -> None:
+    """One is rendered, one waits, and the third is told to come back, instead of all keeping the threads busy."""
+    offload = SlowOffload()
+    admission = Admission(tier="mask renderer", concurrency=1, waiting=1)
+    render = RenderMasks(encoder=FakeMaskEncoder(), offload=offload, admission=admission)
+    masks = DecodedMasks(np.ones((1, 8, 8), np.float16), np.ones(1, np.float32), (0,))
+
+    async with asyncio.TaskGroup() as group:
+        accepted = [group.create_task(render(masks, FRAME, MaskOutput())) for _ in range(2)]
+        await asyncio.sleep(0)
+        with pytest.raises(Overloaded, match="mask renderer"):
+            await render(masks, FRAME, MaskOutput())
+        assert 1 == offload.inside
+        offload.may_compute.set()
+
+    assert [64, 64] == [rendered[0].area for rendered in (task.result() for task in accepted)]
