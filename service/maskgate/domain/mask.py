@@ -79,9 +79,12 @@ class Mask:
         return stability_score(self.logits, self.frame)
 
 
-def masks_of(decoded: DecodedMasks, frame: Frame) -> tuple[Mask, ...]:
-    """Upscale what a decoder has answered, the highest predicted IoU first; equal ones keep the order of the tokens."""
+def masks_of(decoded: DecodedMasks, frame: Frame, *, most: int | None = None) -> tuple[Mask, ...]:
+    """Upscale what a decoder has answered, the highest predicted IoU first; equal ones keep the order of the tokens.
+
+    Of more masks than `most` the others are left out.
+    """
     best_first = sorted(zip(decoded.logits, decoded.ious, decoded.tokens, strict=True), key=lambda one: -one[1])
     return tuple(
-        Mask.from_logits(logits, iou=float(iou), frame=frame, token=token) for logits, iou, token in best_first
+        Mask.from_logits(logits, iou=float(iou), frame=frame, token=token) for logits, iou, token in best_first[:most]
     )

@@ -40,6 +40,7 @@ class MaskOutput:
         formats: The forms; none means COCO's run-length encoding.
         polygon_tolerance: How far, in pixels, a simplified outline may lie from the true one, 0 to 100.
         polygon_min_area: Parts and holes of fewer pixels are left out of polygons.
+        best_alone: Only the mask of the highest predicted IoU is wanted.
 
     Raises:
         InvalidRequest: The tolerance is no number from 0 to 100, or the area is below 0.
@@ -48,6 +49,7 @@ class MaskOutput:
     formats: frozenset[MaskFormat] = frozenset()
     polygon_tolerance: float = 0.0
     polygon_min_area: int = 0
+    best_alone: bool = False
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.polygon_tolerance) and 0 <= self.polygon_tolerance <= _COARSEST):

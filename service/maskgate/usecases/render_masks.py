@@ -32,8 +32,11 @@ class RenderMasks:
         Raises:
             Overloaded: Too many answers wait already.
         """
+        most = 1 if output.best_alone else None
         async with self._admission.permit():
-            return await self._offload(lambda: tuple(self._render(mask, output) for mask in masks_of(decoded, frame)))
+            return await self._offload(
+                lambda: tuple(self._render(mask, output) for mask in masks_of(decoded, frame, most=most))
+            )
 
     def _render(self, mask: Mask, output: MaskOutput) -> RenderedMask:
         runs = mask.runs

@@ -35,6 +35,19 @@ class SlowOffload:
         return compute()
 
 
+async def test_the_best_mask_alone() -> None:
+    """Masks that nobody gets are not made."""
+    offload = SlowOffload()
+    offload.may_compute.set()
+    render = RenderMasks(
+        encoder=FakeMaskEncoder(), offload=offload, admission=Admission(tier="renderer", concurrency=1, waiting=1)
+    )
+    masks = DecodedMasks(np.ones((3, 8, 8), np.float16), np.array([0.1, 0.9, 0.5], np.float32), (1, 2, 3))
+
+    assert [2, 3, 1] == [mask.token for mask in await render(masks, FRAME, MaskOutput())]
+    assert [2] == [mask.token for mask in await render(masks, FRAME, MaskOutput(best_alone=True))]
+
+
 async def test_renderings_beyond_the_queue_are_refused() -> None:
     """One is rendered, one waits, and the third is told to come back, instead of all keeping the threads busy."""
     offload = SlowOffload()

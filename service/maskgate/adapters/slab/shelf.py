@@ -76,10 +76,10 @@ class SlabShelf:
         """
         slot_bytes = -(-slot_bytes // _PAGE) * _PAGE
         room = free_bytes(folder) // _SHARE_OF_FREE
-        slots = min(max_bytes, room) // slot_bytes
-        if slots == 0:
+        slots = min(max_bytes, room - ZERO_BYTES) // slot_bytes
+        if slots <= 0:
             raise NoSharedMemoryError(f"{folder} has no room for one embedding of {slot_bytes} bytes")
-        if room < max_bytes:
+        if room - ZERO_BYTES < max_bytes:
             _log.warning("slab.smaller_than_asked_for", bytes=slots * slot_bytes, asked_for=max_bytes)
         segment = Segment.create(prefix, slots * slot_bytes + ZERO_BYTES, keep_free=room, folder=folder)
         if not segment.reserve(slots * slot_bytes, ZERO_BYTES):

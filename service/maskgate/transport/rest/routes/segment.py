@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from maskgate.transport.usecases import UseCases
     from maskgate.usecases.segment import Segmentation
 
-_AS_PNG = MaskOutput(frozenset({MaskFormat.PNG}))
+_AS_PNG = MaskOutput(frozenset({MaskFormat.PNG}), best_alone=True)
 _Accept = Annotated[
     str, Header(description="`image/png` answers with the best mask as a PNG, whatever `output` says, else with JSON.")
 ]
