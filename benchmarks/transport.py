@@ -26,6 +26,7 @@ from benchmarks.measuring import Ratio, in_milliseconds, machine, medians, table
 from maskgate.adapters.slab import SlabShelf
 from maskgate.adapters.triton import TritonBackend, TritonBounds
 from maskgate.bootstrap.shelf import region_of
+from maskgate.domain.call import Call, Deadline
 from maskgate.domain.embedding import Embedding, EmbeddingKey
 from maskgate.domain.frame import Frame
 from maskgate.domain.image import ImageId, ImageSize
@@ -187,7 +188,8 @@ def _clicks(backend: TritonBackend, slab: SlabShelf) -> Click:
         held = slab.hold(_key(number))
         assert held is not None  # noqa: S101 - there is a slot for each
         with held:
-            masks = await backend.decode(SPEC, held, SLOTS, MaskSelection.BEST)
+            call = Call(Deadline.after(60))
+            masks = await backend.decode(SPEC, held, SLOTS, MaskSelection.BEST, call=call)
         return float(masks.logits[0, 0, 0])
 
     return one

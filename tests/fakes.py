@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from maskgate.domain.call import Call, Deadline
 from maskgate.domain.embedding import HeldEmbedding
 from maskgate.domain.errors import CacheUnavailable, ModelNotFound, StoreUnavailable
 from maskgate.domain.frame import Frame
@@ -42,6 +43,9 @@ SPEC = ModelSpec(
     precision="fp32",
     preprocessing="longest-side-bilinear/1",
 )
+
+CALL = Call(Deadline.after(3600))
+"""A call that has all the time that a test run can take."""
 
 IOUS = (0.6, 0.5, 0.9, 0.7)
 """What FakeBackend predicts, in the order of the tokens."""
@@ -102,8 +106,9 @@ class FakeBackend:
         return (digest * spec.embedding_bytes)[: spec.embedding_bytes]
 
     async def decode(
-        self, spec: ModelSpec, embedding: HeldEmbedding, slots: PromptSlots, selection: MaskSelection
+        self, spec: ModelSpec, embedding: HeldEmbedding, slots: PromptSlots, selection: MaskSelection, *, call: Call
     ) -> DecodedMasks:
+        del call
         self.decodes.append(Decode(embedding.tensor, slots, selection))
         await self.gate.wait()
         if self.decode_error is not None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from prometheus_client import Counter
 
+    from maskgate.domain.call import Call
     from maskgate.domain.embedding import Embedding, EmbeddingKey, HeldEmbedding
     from maskgate.domain.image import EncoderImage
     from maskgate.domain.mask import DecodedMasks
@@ -139,11 +140,11 @@ class InstrumentedBackend:
             return await self._inner.encode(spec, image)
 
     async def decode(
-        self, spec: ModelSpec, embedding: HeldEmbedding, slots: PromptSlots, selection: MaskSelection
+        self, spec: ModelSpec, embedding: HeldEmbedding, slots: PromptSlots, selection: MaskSelection, *, call: Call
     ) -> DecodedMasks:
         """See InferenceBackend."""
         with self._observed(spec.name, "decode"):
-            return await self._inner.decode(spec, embedding, slots, selection)
+            return await self._inner.decode(spec, embedding, slots, selection, call=call)
 
     @contextmanager
     def _observed(self, model: str, stage: str) -> Iterator[None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from maskgate.domain.call import Call
     from maskgate.domain.embedding import HeldEmbedding
     from maskgate.domain.image import EncoderImage
     from maskgate.domain.mask import DecodedMasks
@@ -24,10 +25,10 @@ class InferenceBackend(Protocol):
         ...
 
     async def decode(
-        self, spec: ModelSpec, embedding: HeldEmbedding, slots: PromptSlots, selection: MaskSelection
+        self, spec: ModelSpec, embedding: HeldEmbedding, slots: PromptSlots, selection: MaskSelection, *, call: Call
     ) -> DecodedMasks:
         """Decode the masks of one prompt on one image, in the order of their tokens.
 
-        The caller holds the embedding until this returns.
+        The caller holds the embedding until this returns. Raises DeadlineExceeded where the call's has passed.
         """
         ...

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 from grpc import StatusCode
 
+from maskgate.domain.call import Call, Deadline
 from maskgate.domain.errors import DeadlineExceeded, MaskgateError, Overloaded
 from maskgate.transport.status import code_of
 
@@ -36,7 +37,7 @@ class CallObserver:
         self._places = max_calls
 
     @asynccontextmanager
-    async def call(self, protocol: str, method: str, *, deadline: float | None = None) -> AsyncIterator[None]:
+    async def call(self, protocol: str, method: str, *, deadline: float | None = None) -> AsyncIterator[Call]:
         """Surround a call; `deadline` is the client's, in seconds from now.
 
         Raises:
@@ -48,7 +49,7 @@ class CallObserver:
         with self._metrics.in_flight.labels(protocol).track_inprogress():
             try:
                 async with self._place(), _within(seconds):
-                    yield
+                    yield Call(Deadline.after(seconds))
             except BaseException as error:
                 code = _code_for(error)
                 _report(error, code, protocol=protocol, method=method)

@@ -7,6 +7,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from maskgate.domain.call import Call
     from maskgate.domain.embedding import HeldEmbedding
     from maskgate.domain.mask import DecodedMasks
     from maskgate.domain.model import ModelSpec
@@ -32,15 +33,15 @@ class Decode:
         self._admission = admission
 
     async def __call__(
-        self, spec: ModelSpec, embedding: HeldEmbedding, slots: PromptSlots, selection: MaskSelection
+        self, spec: ModelSpec, embedding: HeldEmbedding, slots: PromptSlots, selection: MaskSelection, *, call: Call
     ) -> Decoded:
         """Decode one prompt on an embedding that the caller holds meanwhile.
 
         Raises:
             Overloaded: Too many prompts wait already.
-            BackendUnavailable, InferenceFailed: As the port says.
+            BackendUnavailable, DeadlineExceeded, InferenceFailed: As the port says.
         """
         async with self._admission.permit() as queued:
             started = perf_counter()
-            masks = await self._backend.decode(spec, embedding, slots, selection)
+            masks = await self._backend.decode(spec, embedding, slots, selection, call=call)
             return Decoded(masks, queue=queued, decode=perf_counter() - started)

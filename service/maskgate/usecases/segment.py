@@ -12,14 +12,14 @@ from maskgate.domain.stability import resolve_stable
 from maskgate.domain.timing import Timing
 
 if TYPE_CHECKING:
-    from maskgate.domain.embedding import HeldEmbedding
+    from maskgate.domain.call import Call
     from maskgate.domain.image import ImageId, ImageSize
     from maskgate.domain.mask import DecodedMasks
     from maskgate.domain.model import ModelSpec
     from maskgate.domain.output import RenderedMask
     from maskgate.domain.query import SegmentQuery
     from maskgate.ports import InferenceBackend
-    from maskgate.usecases.decode import Decode, Decoded
+    from maskgate.usecases.decode import Decode
     from maskgate.usecases.embed_image import EmbedImage
     from maskgate.usecases.render_masks import RenderMasks
     from maskgate.usecases.resolve_mask import ResolveMask
@@ -56,7 +56,7 @@ class Segment:
         self._backend = backend
         self._default_model = default_model
 
-    async def __call__(self, query: SegmentQuery) -> Segmentation:
+    async def __call__(self, query: SegmentQuery, *, call: Call) -> Segmentation:
         """Segment an image.
 
         Raises:
@@ -70,7 +70,9 @@ class Segment:
         query.prompt.check_fits(spec)
         async with self._embed(query.image_id, spec) as embedded:
             frame = Frame(embedded.embedding.original, spec.input_size)
-            decoded = await self._decoded(query, spec, embedded.embedding, frame)
+            slots = await self._slots(query, spec, frame)
+            selection = query.prompt.select(query.multimask)
+            decoded = await self._decode(spec, embedded.embedding, slots, selection, call=call)
         decoded_at = perf_counter()
         masks = await self._render(_chosen(decoded.masks, query.multimask, frame), frame, query.output)
         rendered_at = perf_counter()
@@ -84,12 +86,11 @@ class Segment:
         )
         return Segmentation(query.image_id, spec.name, frame.original, masks, timing)
 
-    async def _decoded(self, query: SegmentQuery, spec: ModelSpec, embedding: HeldEmbedding, frame: Frame) -> Decoded:
-        query.prompt.check_inside(embedding.original)
-        prompt = query.prompt.in_pixels(embedding.original)
+    async def _slots(self, query: SegmentQuery, spec: ModelSpec, frame: Frame) -> PromptSlots:
+        query.prompt.check_inside(frame.original)
+        prompt = query.prompt.in_pixels(frame.original)
         mask = None if prompt.mask is None else await self._resolve(prompt.mask, frame, spec.mask_size)
-        slots = PromptSlots.fill(prompt, frame=frame, slots=spec.prompt_slots, mask=mask)
-        return await self._decode(spec, embedding, slots, prompt.select(query.multimask))
+        return PromptSlots.fill(prompt, frame=frame, slots=spec.prompt_slots, mask=mask)
 
 
 def _chosen(decoded: DecodedMasks, multimask: Multimask, frame: Frame) -> DecodedMasks:

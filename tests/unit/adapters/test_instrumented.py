@@ -13,6 +13,7 @@ from maskgate.domain.image import ImageId
 from maskgate.domain.prompt import MaskSelection, Point, Prompt, PromptSlots
 from maskgate.telemetry import CacheMetrics, FlightMetrics, InferenceMetrics
 from tests.fakes import (
+    CALL,
     SIZE,
     SPEC,
     FailingCache,
@@ -96,7 +97,7 @@ async def test_calls_to_the_backend_are_timed() -> None:
     spec = await backend.spec("tiny")
     embedding = await backend.encode(spec, await FakeDecoder().prepare(b"", side=64))
     for _ in range(2):
-        await backend.decode(spec, held(embedding), SLOTS, MaskSelection.BEST)
+        await backend.decode(spec, held(embedding), SLOTS, MaskSelection.BEST, call=CALL)
 
     assert counted("inference_duration_seconds_count", model="tiny", stage="encode") == 1
     assert counted("inference_duration_seconds_count", model="tiny", stage="decode") == 2
@@ -110,7 +111,7 @@ async def test_failures_of_the_backend_are_counted_and_go_on() -> None:
     backend = InstrumentedBackend(inner, metrics=InferenceMetrics(counted.registry))
 
     with pytest.raises(InferenceFailed):
-        await backend.decode(SPEC, held(b""), SLOTS, MaskSelection.BEST)
+        await backend.decode(SPEC, held(b""), SLOTS, MaskSelection.BEST, call=CALL)
 
     assert counted("inference_errors_total", model="tiny", stage="decode", reason="INFERENCE_FAILED") == 1
     assert counted("inference_duration_seconds_count", model="tiny", stage="decode") is None

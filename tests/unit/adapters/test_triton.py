@@ -18,8 +18,10 @@ from maskgate.adapters.triton import TritonBackend, TritonBounds
 from maskgate.adapters.triton.failures import translated
 from maskgate.adapters.triton.specs import create_spec
 from maskgate.adapters.triton.wire import Reply, RequestTemplate, Tensor
+from maskgate.domain.call import Call, Deadline
 from maskgate.domain.errors import (
     BackendUnavailable,
+    DeadlineExceeded,
     InferenceFailed,
     MaskgateError,
     ModelNotFound,
@@ -27,7 +29,7 @@ from maskgate.domain.errors import (
 )
 from maskgate.domain.frame import Frame
 from maskgate.domain.prompt import MaskSelection, Point, Prompt, PromptSlots
-from tests.fakes import SIZE, SPEC, FakeDecoder, held
+from tests.fakes import CALL, SIZE, SPEC, FakeDecoder, held
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -277,7 +279,7 @@ async def test_one_mask_asks_for_one(selection: MaskSelection, select: float, to
     embedding = bytes(range(256)) * 2
 
     async with backend_of(triton) as backend:
-        masks = await backend.decode(SPEC, held(embedding), SLOTS, selection)
+        masks = await backend.decode(SPEC, held(embedding), SLOTS, selection, call=CALL)
 
     (request,) = triton.requests
     raw = dict(zip(inputs_of(request), request.raw_input_contents, strict=True))
@@ -306,12 +308,24 @@ async def test_masks_are_sent() -> None:
     mask = np.random.default_rng(3).normal(size=(32, 32)).astype(np.float16)
 
     async with backend_of(triton) as backend:
-        await backend.decode(SPEC, held(bytes(512)), replace(SLOTS, mask=mask), MaskSelection.SINGLE)
+        await backend.decode(SPEC, held(bytes(512)), replace(SLOTS, mask=mask), MaskSelection.SINGLE, call=CALL)
 
     (request,) = triton.requests
     raw = dict(zip(inputs_of(request), request.raw_input_contents, strict=True))
     assert mask.tobytes() == raw["mask_input"]
     assert [1.0] == np.frombuffer(raw["has_mask_input"], np.float32).tolist()
+
+
+async def test_a_prompt_whose_deadline_has_passed_is_not_sent() -> None:
+    """Nobody waits for its masks any more."""
+    triton = TritonLike()
+    late = Call(Deadline.after(-0.001))
+
+    async with backend_of(triton) as backend:
+        with pytest.raises(DeadlineExceeded):
+            await backend.decode(SPEC, held(bytes(512)), SLOTS, MaskSelection.SINGLE, call=late)
+
+    assert not triton.requests
 
 
 @pytest.mark.parametrize(("selection", "tokens"), [(MaskSelection.ALL, (1, 2, 3)), (MaskSelection.EVERY, (0, 1, 2, 3))])
@@ -322,7 +336,7 @@ async def test_all_masks_leave_the_single_one_out(selection: MaskSelection, toke
     triton.answers["iou_predictions"] = np.array([[[0.1, 0.2, 0.3, 0.4]]], np.float32)
 
     async with backend_of(triton) as backend:
-        masks = await backend.decode(SPEC, held(bytes(512)), SLOTS, selection)
+        masks = await backend.decode(SPEC, held(bytes(512)), SLOTS, selection, call=CALL)
 
     assert tokens == masks.tokens == tuple(masks.logits[:, 0, 0].tolist())
     assert [pytest.approx((1 + token) / 10) for token in tokens] == masks.ious.tolist()
@@ -348,7 +362,7 @@ async def test_a_lost_backend_is_asked_for_its_spec_again() -> None:
     async with backend_of(triton) as backend:
         spec = await backend.spec("tiny")
         with pytest.raises(BackendUnavailable):
-            await backend.decode(spec, held(bytes(512)), SLOTS, MaskSelection.BEST)
+            await backend.decode(spec, held(bytes(512)), SLOTS, MaskSelection.BEST, call=CALL)
         await backend.spec("tiny")
 
     assert triton.described == 4
@@ -393,7 +407,7 @@ async def test_nobody_there() -> None:
         with pytest.raises(BackendUnavailable):
             await backend.spec("tiny")
         with pytest.raises(BackendUnavailable):
-            await backend.decode(SPEC, held(bytes(512)), SLOTS, MaskSelection.BEST)
+            await backend.decode(SPEC, held(bytes(512)), SLOTS, MaskSelection.BEST, call=CALL)
         with pytest.raises(BackendUnavailable):
             await backend.ping()
     finally:

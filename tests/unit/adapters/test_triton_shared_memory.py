@@ -19,7 +19,7 @@ from maskgate.domain.errors import InferenceFailed
 from maskgate.domain.frame import Frame
 from maskgate.domain.image import ImageId
 from maskgate.domain.prompt import MaskSelection, Point, Prompt, PromptSlots
-from tests.fakes import SIZE, SPEC
+from tests.fakes import CALL, SIZE, SPEC
 from tests.unit.adapters.triton_with_memory import TritonWithMemory, Watched, sharing
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def triton(tmp_path: Path) -> TritonWithMemory:
 async def click(backend: TritonBackend, shared: Shared, number: int) -> float:
     """Click on an image; what comes back is the number of the image that Triton saw."""
     with shared.hold(number) as held:
-        masks = await backend.decode(SPEC, held, SLOTS, MaskSelection.BEST)
+        masks = await backend.decode(SPEC, held, SLOTS, MaskSelection.BEST, call=CALL)
     assert masks.logits.min() == masks.logits.max()
     return float(masks.logits[0, 0, 0])
 
@@ -105,7 +105,7 @@ async def test_a_mask_is_sent_beside_a_named_embedding(shared: Shared, triton: T
     mask = np.random.default_rng(3).normal(size=(32, 32)).astype(np.float16)
     async with sharing(triton, shared.region) as backend:
         with shared.hold(7) as held:
-            masks = await backend.decode(SPEC, held, replace(SLOTS, mask=mask), MaskSelection.BEST)
+            masks = await backend.decode(SPEC, held, replace(SLOTS, mask=mask), MaskSelection.BEST, call=CALL)
 
     (request,) = triton.requests
     assert {"image_embeddings"} == {tensor.name for tensor in request.inputs if tensor.parameters}
@@ -125,7 +125,7 @@ async def test_a_warm_click_is_a_small_message(tmp_path: Path) -> None:
     async with sharing(triton, shared.region, watched) as backend:
         for _ in range(3):
             with shared.hold(5, spec=sam) as held:
-                await backend.decode(sam, held, SLOTS, MaskSelection.BEST)
+                await backend.decode(sam, held, SLOTS, MaskSelection.BEST, call=CALL)
     shared.slab.close()
 
     received = [request.ByteSize() for request in triton.requests]
@@ -247,7 +247,7 @@ async def test_an_embedding_that_was_released_too_early_is_not_used(shared: Shar
         for number in range(1, 8):
             shared.hold(number).release()
         with pytest.raises(InferenceFailed, match="replaced while it was used"):
-            await backend.decode(SPEC, held, SLOTS, MaskSelection.BEST)
+            await backend.decode(SPEC, held, SLOTS, MaskSelection.BEST, call=CALL)
 
     assert (1, 1) == (watched.stale_ones, len(triton.requests))
 
@@ -259,7 +259,7 @@ async def test_an_answer_from_a_slot_that_was_replaced_is_thrown_away(shared: Sh
         await click(backend, shared, 0)
         triton.gate.clear()
         held = shared.hold(0)
-        answer = asyncio.create_task(backend.decode(SPEC, held, SLOTS, MaskSelection.BEST))
+        answer = asyncio.create_task(backend.decode(SPEC, held, SLOTS, MaskSelection.BEST, call=CALL))
         await asyncio.wait_for(triton.waiting.wait(), 5)
         held.release()
         for number in range(1, 8):

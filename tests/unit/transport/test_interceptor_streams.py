@@ -40,17 +40,17 @@ class Toy:
         self.hanging = asyncio.Event()
         self.cleaned = asyncio.Event()
 
-    async def echo(self, request: StringValue, _context: object) -> StringValue:
+    async def echo(self, request: StringValue, _call: object) -> StringValue:
         return StringValue(value=await self._said(request.value))
 
-    async def join(self, requests: AsyncIterator[StringValue], _context: object) -> StringValue:
+    async def join(self, requests: AsyncIterator[StringValue], _call: object) -> StringValue:
         return StringValue(value=" ".join([await self._said(request.value) async for request in requests]))
 
-    async def split(self, request: StringValue, _context: object) -> AsyncIterator[StringValue]:
+    async def split(self, request: StringValue, _call: object) -> AsyncIterator[StringValue]:
         for word in request.value.split():
             yield StringValue(value=await self._said(word))
 
-    async def converse(self, requests: AsyncIterator[StringValue], _context: object) -> AsyncIterator[StringValue]:
+    async def converse(self, requests: AsyncIterator[StringValue], _call: object) -> AsyncIterator[StringValue]:
         async for request in requests:
             yield StringValue(value=await self._said(request.value))
 

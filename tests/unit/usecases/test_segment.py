@@ -19,6 +19,7 @@ from maskgate.usecases.render_masks import RenderMasks
 from maskgate.usecases.resolve_mask import ResolveMask
 from maskgate.usecases.segment import Segment, Segmentation
 from tests.fakes import (
+    CALL,
     SIZE,
     SPEC,
     FakeBackend,
@@ -72,7 +73,7 @@ class World:
     async def segment(
         self, image_id: ImageId, prompt: Prompt, *, multimask: Multimask = Multimask.AUTO, model: str = ""
     ) -> Segmentation:
-        return await self._segment(SegmentQuery(image_id, prompt, multimask, model))
+        return await self._segment(SegmentQuery(image_id, prompt, multimask, model), call=CALL)
 
     async def keep(self) -> None:
         await self.store.put(ImageInfo(IMAGE_ID, SIZE, "FAKE", len(PHOTO)), PHOTO)

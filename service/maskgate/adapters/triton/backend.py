@@ -23,13 +23,14 @@ from maskgate.adapters.triton.regions import RegisteredRegion
 from maskgate.adapters.triton.specs import create_spec
 from maskgate.adapters.triton.watching import Unwatched, Way
 from maskgate.adapters.triton.wire import Reply
-from maskgate.domain.errors import BackendUnavailable, ModelNotFound
+from maskgate.domain.errors import BackendUnavailable, DeadlineExceeded, ModelNotFound
 from maskgate.domain.prompt import MaskSelection
 
 if TYPE_CHECKING:
     from maskgate.adapters.triton.regions import Region
     from maskgate.adapters.triton.watching import Watcher
     from maskgate.adapters.triton.wire import Shared
+    from maskgate.domain.call import Call, Deadline
     from maskgate.domain.embedding import HeldEmbedding
     from maskgate.domain.image import EncoderImage
     from maskgate.domain.mask import DecodedMasks
@@ -79,6 +80,7 @@ class _KnownSpec:
 class _Prompt:
     slots: PromptSlots
     selection: MaskSelection
+    deadline: Deadline
 
     def request(self, spec: ModelSpec, embedding: bytes | memoryview | Shared, no_mask: bytes | Shared) -> bytes:
         """Write the request, with tensors or the places of some.
@@ -171,17 +173,19 @@ class TritonBackend:
         return reply.raw("image_embeddings")
 
     async def decode(
-        self, spec: ModelSpec, embedding: HeldEmbedding, slots: PromptSlots, selection: MaskSelection
+        self, spec: ModelSpec, embedding: HeldEmbedding, slots: PromptSlots, selection: MaskSelection, *, call: Call
     ) -> DecodedMasks:
         """See InferenceBackend."""
-        return decoded(await self._decode(spec, embedding, _Prompt(slots, selection)), selection)
+        return decoded(await self._decode(spec, embedding, _Prompt(slots, selection, call.deadline)), selection)
 
     async def _decode(self, spec: ModelSpec, embedding: HeldEmbedding, prompt: _Prompt) -> Reply:
         if self._shared is not None and embedding.place is not None:
             reply = await self._decode_shared(spec, embedding, prompt, self._shared)
             if reply is not None:
                 return reply
-        return await self._send(spec, prompt.request(spec, embedding.tensor, no_mask_input(spec)), Way.INLINE)
+        return await self._send(
+            spec, prompt.request(spec, embedding.tensor, no_mask_input(spec)), Way.INLINE, prompt.deadline
+        )
 
     async def _decode_shared(
         self, spec: ModelSpec, embedding: HeldEmbedding, prompt: _Prompt, shared: RegisteredRegion
@@ -192,7 +196,7 @@ class TritonBackend:
                 return None
             request = prompt.request(spec, shared.embedding(embedding), shared.zeros(no_mask))
             try:
-                reply = await self._send(spec, request, Way.SHARED)
+                reply = await self._send(spec, request, Way.SHARED, prompt.deadline)
             except BackendUnavailable as error:
                 if not is_region_lost(error):
                     raise
@@ -203,9 +207,12 @@ class TritonBackend:
         shared.refused()
         return None
 
-    async def _send(self, spec: ModelSpec, request: bytes, way: Way) -> Reply:
+    async def _send(self, spec: ModelSpec, request: bytes, way: Way, deadline: Deadline) -> Reply:
+        remaining = deadline.remaining()
+        if remaining <= 0:
+            raise DeadlineExceeded("The deadline passed before the prompt was decoded.")
         self._watcher.sent("decode", way, len(request))
-        return await self._call(spec, request, timeout=self._bounds.decode)
+        return await self._call(spec, request, timeout=min(self._bounds.decode, remaining))
 
     async def _call(self, spec: ModelSpec, request: bytes, *, timeout: float) -> Reply:
         try:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from google.protobuf.message import Message
 
+    from maskgate.domain.call import Call
     from maskgate.transport.calls import CallObserver
 
     _Handler = grpc.RpcMethodHandler[Any, Any]
@@ -37,8 +38,8 @@ _REBUILD: Any = {  # by whether requests and whether responses are streams
 class ErrorInterceptor(grpc.aio.ServerInterceptor):
     """Surrounds the methods of all services of our proto package; health and reflection are left alone.
 
-    A method whose responses are a stream is an async generator. An error that it raises ends the stream, however many
-    messages were sent before.
+    A method gets the request and the `Call`, never gRPC's context. One whose responses are a stream is an async
+    generator. An error that it raises ends the stream, however many messages were sent before.
     """
 
     def __init__(self, observer: CallObserver, *, package: str) -> None:
@@ -66,8 +67,8 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         inner, valid = handler.unary_unary or handler.stream_unary, _check_of(handler)
 
         async def behaviour(request: Any, context: _Context) -> Any:  # noqa: ANN401 - any message
-            async with self._call(method, context):
-                return await inner(valid(request), context)
+            async with self._call(method, context) as call:
+                return await inner(valid(request), call)
 
         return behaviour
 
@@ -80,17 +81,17 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         inner, valid = handler.unary_stream or handler.stream_stream, _check_of(handler)
 
         async def behaviour(request: Any, context: _Context) -> None:  # noqa: ANN401
-            async with self._call(method, context), aclosing(inner(valid(request), context)) as responses:
+            async with self._call(method, context) as call, aclosing(inner(valid(request), call)) as responses:
                 async for response in responses:
                     await context.write(response)
 
         return behaviour
 
     @asynccontextmanager
-    async def _call(self, method: str, context: _Context) -> AsyncIterator[None]:
+    async def _call(self, method: str, context: _Context) -> AsyncIterator[Call]:
         try:
-            async with self._observer.call(_PROTOCOL, method, deadline=context.time_remaining()):
-                yield
+            async with self._observer.call(_PROTOCOL, method, deadline=context.time_remaining()) as call:
+                yield call
         except MaskgateError as error:
             await context.abort_with_status(statuses.from_error(error))
         except Exception:  # noqa: BLE001 - the outermost handler; the observer has logged it

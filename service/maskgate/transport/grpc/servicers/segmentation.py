@@ -12,13 +12,8 @@ from maskgate.transport.grpc.converters.masks import from_segmentation
 from maskgate.transport.grpc.converters.prompts import to_query
 
 if TYPE_CHECKING:
-    from typing import Any
-
-    import grpc
-
+    from maskgate.domain.call import Call
     from maskgate.transport.usecases import UseCases
-
-    _Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class SegmentationServicer(SegmentationServiceServicer):
@@ -28,21 +23,21 @@ class SegmentationServicer(SegmentationServiceServicer):
         self._usecases = usecases
 
     async def UploadImage(  # noqa: N802 - the name of the method in the contract
-        self, request: pb.UploadImageRequest, _context: _Context
+        self, request: pb.UploadImageRequest, _call: Call
     ) -> pb.UploadImageResponse:
         """Keep an image."""
         info = await self._usecases.upload_image(request.content)
         return pb.UploadImageResponse(image=from_image(info))
 
     async def GetImage(  # noqa: N802
-        self, request: pb.GetImageRequest, _context: _Context
+        self, request: pb.GetImageRequest, _call: Call
     ) -> pb.GetImageResponse:
         """Tell what is known of an image."""
         info = await self._usecases.get_image(ImageId.parse(request.image_id))
         return pb.GetImageResponse(image=from_image(info))
 
     async def Segment(  # noqa: N802
-        self, request: pb.SegmentRequest, _context: _Context
+        self, request: pb.SegmentRequest, call: Call
     ) -> pb.SegmentResponse:
         """Find the masks that a prompt means."""
-        return from_segmentation(await self._usecases.segment(to_query(request)))
+        return from_segmentation(await self._usecases.segment(to_query(request), call=call))

@@ -41,12 +41,12 @@ def create_router(usecases: UseCases, *, observer: CallObserver) -> APIRouter:
         request: Request, image_id: ImageIdPath, accept: _Accept = "application/json", timeout: Timeout = None
     ) -> Response:
         """Segment an image by points, by a box, or both."""
-        async with observer.call(PROTOCOL, "Segment", deadline=timeout):
+        async with observer.call(PROTOCOL, "Segment", deadline=timeout) as call:
             body = SegmentRequest.read(await body_of(request))
             query = body.to_query(ImageId.parse(image_id))
             if "image/png" in accept:
-                return _png(await usecases.segment(replace(query, output=_AS_PNG)))
-            return _json(await usecases.segment(query))
+                return _png(await usecases.segment(replace(query, output=_AS_PNG), call=call))
+            return _json(await usecases.segment(query, call=call))
 
     return router
 
