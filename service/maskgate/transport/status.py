@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from grpc import StatusCode
@@ -54,6 +55,41 @@ RETRY_AFTER_SECONDS = 1
 """What a client is told to wait after RESOURCE_EXHAUSTED and UNAVAILABLE."""
 
 RETRYABLE = frozenset({StatusCode.RESOURCE_EXHAUSTED, StatusCode.UNAVAILABLE})
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a client is told of an error, whatever the protocol.
+
+    Attributes:
+        code: The canonical code.
+        reason: Machine-readable reason.
+        message: A sentence for people.
+        metadata: The variable parts of the message.
+    """
+
+    code: StatusCode
+    reason: str
+    message: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def retry_after(self) -> int | None:
+        """Seconds after which trying again may help, if it may."""
+        return RETRY_AFTER_SECONDS if self.code in RETRYABLE else None
+
+
+def told(error: MaskgateError) -> Told:
+    """Say what a client is told: the whole of an error, or of a failure of ours the reason alone."""
+    code = code_of(error)
+    if code is StatusCode.INTERNAL:
+        return internal(error.reason)
+    return Told(code, error.reason, error.message, error.metadata)
+
+
+def internal(reason: str = INTERNAL_REASON) -> Told:
+    """Say what a client is told of a failure of ours."""
+    return Told(StatusCode.INTERNAL, reason, INTERNAL_MESSAGE)
 
 
 def code_of(error: MaskgateError) -> StatusCode:

@@ -10,7 +10,7 @@ from google.protobuf.message import DecodeError
 
 from maskgate.domain.errors import InvalidRequest, MaskgateError
 from maskgate.transport import status
-from maskgate.transport.grpc import statuses
+from maskgate.transport.grpc.statuses import to_status
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -93,9 +93,9 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
             async with self._observer.call(_PROTOCOL, method, deadline=context.time_remaining()) as call:
                 yield call
         except MaskgateError as error:
-            await context.abort_with_status(statuses.from_error(error))
+            await context.abort_with_status(to_status(status.told(error)))
         except Exception:  # noqa: BLE001 - the outermost handler; the observer has logged it
-            await context.abort_with_status(statuses.internal(status.INTERNAL_REASON))
+            await context.abort_with_status(to_status(status.internal()))
 
 
 def _tolerant(deserialize: Callable[[bytes], Message]) -> Callable[[bytes], _Received]:

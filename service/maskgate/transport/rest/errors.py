@@ -44,32 +44,13 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def _unknown(_request: Request, _error: Exception) -> JSONResponse:
-        return _json(_internal(status.INTERNAL_REASON), {})
+        return _json(ErrorDetail.of(status.internal()), {})
 
 
 def _answer(error: MaskgateError) -> JSONResponse:
-    code = status.code_of(error)
-    if code is StatusCode.INTERNAL:
-        return _json(_internal(error.reason), {})
-    detail = ErrorDetail(
-        code=status.HTTP_STATUS[code],
-        status=code.name,
-        reason=error.reason,
-        message=error.message,
-        metadata=error.metadata,
-    )
-    retry = {"Retry-After": str(status.RETRY_AFTER_SECONDS)} if code in status.RETRYABLE else {}
-    return _json(detail, retry)
-
-
-def _internal(reason: str) -> ErrorDetail:
-    return ErrorDetail(
-        code=status.HTTP_STATUS[StatusCode.INTERNAL],
-        status=StatusCode.INTERNAL.name,
-        reason=reason,
-        message=status.INTERNAL_MESSAGE,
-        metadata={},
-    )
+    told = status.told(error)
+    retry = {} if told.retry_after is None else {"Retry-After": str(told.retry_after)}
+    return _json(ErrorDetail.of(told), retry)
 
 
 def _invalid_request(error: RequestValidationError) -> InvalidRequest:

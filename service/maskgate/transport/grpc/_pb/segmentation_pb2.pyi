@@ -99,6 +99,16 @@ class SegmentRequest(_message.Message):
     output: MaskOutput
     def __init__(self, image_id: _Optional[str] = ..., points: _Optional[_Iterable[_Union[Point, _Mapping]]] = ..., box: _Optional[_Union[Box, _Mapping]] = ..., multimask: _Optional[_Union[Multimask, str]] = ..., model: _Optional[str] = ..., mask: _Optional[_Union[MaskPrompt, _Mapping]] = ..., coordinates: _Optional[_Union[CoordinateSpace, str]] = ..., output: _Optional[_Union[MaskOutput, _Mapping]] = ...) -> None: ...
 
+class Prompt(_message.Message):
+    __slots__ = ("points", "box", "mask")
+    POINTS_FIELD_NUMBER: _ClassVar[int]
+    BOX_FIELD_NUMBER: _ClassVar[int]
+    MASK_FIELD_NUMBER: _ClassVar[int]
+    points: _containers.RepeatedCompositeFieldContainer[Point]
+    box: Box
+    mask: MaskPrompt
+    def __init__(self, points: _Optional[_Iterable[_Union[Point, _Mapping]]] = ..., box: _Optional[_Union[Box, _Mapping]] = ..., mask: _Optional[_Union[MaskPrompt, _Mapping]] = ...) -> None: ...
+
 class SegmentResponse(_message.Message):
     __slots__ = ("image_id", "model", "masks", "timing", "width", "height")
     IMAGE_ID_FIELD_NUMBER: _ClassVar[int]
@@ -182,6 +192,25 @@ class Mask(_message.Message):
     polygons: _containers.RepeatedCompositeFieldContainer[Polygon]
     low_res_logits: LowResLogits
     def __init__(self, rle: _Optional[_Union[Rle, _Mapping]] = ..., predicted_iou: _Optional[float] = ..., area: _Optional[int] = ..., box: _Optional[_Union[Box, _Mapping]] = ..., stability_score: _Optional[float] = ..., token: _Optional[int] = ..., png: _Optional[bytes] = ..., cropped_png: _Optional[_Union[CroppedPng, _Mapping]] = ..., polygons: _Optional[_Iterable[_Union[Polygon, _Mapping]]] = ..., low_res_logits: _Optional[_Union[LowResLogits, _Mapping]] = ...) -> None: ...
+
+class Error(_message.Message):
+    __slots__ = ("code", "reason", "message", "metadata")
+    class MetadataEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    METADATA_FIELD_NUMBER: _ClassVar[int]
+    code: str
+    reason: str
+    message: str
+    metadata: _containers.ScalarMap[str, str]
+    def __init__(self, code: _Optional[str] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class MaskOutput(_message.Message):
     __slots__ = ("formats", "polygon_tolerance", "polygon_min_area")

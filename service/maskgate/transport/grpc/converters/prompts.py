@@ -45,23 +45,24 @@ def to_query(request: pb.SegmentRequest) -> SegmentQuery:
     """Read a request. Raises InvalidRequest."""
     return SegmentQuery(
         ImageId.parse(request.image_id),
-        _to_prompt(request),
+        to_prompt(request, _to_coordinates(request.coordinates)),
         _to_multimask(request.multimask),
         request.model,
         _to_output(request.output),
     )
 
 
-def _to_prompt(request: pb.SegmentRequest) -> Prompt:
-    refuse_absurd(len(request.points))
+def to_prompt(message: pb.SegmentRequest | pb.Prompt, coordinates: CoordinateSpace) -> Prompt:
+    """Read what is pointed at, of either message. Raises InvalidRequest."""
+    refuse_absurd(len(message.points))
     points = tuple(
-        Point(point.x, point.y, point.label if point.HasField("label") else _FOREGROUND) for point in request.points
+        Point(point.x, point.y, point.label if point.HasField("label") else _FOREGROUND) for point in message.points
     )
     return Prompt(
         points,
-        _to_box(request.box) if request.HasField("box") else None,
-        _to_mask(request.mask) if request.HasField("mask") else None,
-        _known(_COORDINATES, request.coordinates, "coordinates"),
+        _to_box(message.box) if message.HasField("box") else None,
+        _to_mask(message.mask) if message.HasField("mask") else None,
+        coordinates,
     )
 
 
@@ -76,6 +77,10 @@ def _to_mask(mask: pb.MaskPrompt) -> MaskSource:
         case "logits":
             return LogitsSource(mask.logits)
     raise InvalidPrompt("mask needs exactly one of png and logits.", field="mask")
+
+
+def _to_coordinates(value: int) -> CoordinateSpace:
+    return _known(_COORDINATES, value, "coordinates")
 
 
 def _to_multimask(value: int) -> Multimask:

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pydantic import BaseModel, Field
+
+from maskgate.transport.status import HTTP_STATUS
+
+if TYPE_CHECKING:
+    from maskgate.transport.status import Told
 
 
 class ErrorDetail(BaseModel):
@@ -13,6 +20,17 @@ class ErrorDetail(BaseModel):
     reason: str = Field(description="Machine-readable; docs/errors.md lists them.")
     message: str = Field(description="A sentence for people.")
     metadata: dict[str, str] = Field(description="The variable parts of the message.")
+
+    @classmethod
+    def of(cls, told: Told) -> ErrorDetail:
+        """Write what a client is told."""
+        return cls(
+            code=HTTP_STATUS[told.code],
+            status=told.code.name,
+            reason=told.reason,
+            message=told.message,
+            metadata=dict(told.metadata),
+        )
 
 
 class ErrorResponse(BaseModel):
