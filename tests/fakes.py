@@ -15,12 +15,12 @@ from maskgate.domain.embedding import HeldEmbedding
 from maskgate.domain.errors import CacheUnavailable, ModelNotFound, StoreUnavailable
 from maskgate.domain.frame import Frame
 from maskgate.domain.image import EncoderImage, ImageInfo, ImageSize
-from maskgate.domain.mask import DecodedMasks
+from maskgate.domain.mask import DecodedMasks, DecodedRows
 from maskgate.domain.model import ModelSpec
 from maskgate.domain.prompt import MaskSelection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import numpy.typing as npt
 
@@ -39,6 +39,8 @@ SPEC = ModelSpec(
     mask_size=32,
     mask_tokens=4,
     prompt_slots=8,
+    slot_buckets=(8, 16),
+    max_prompts=4,
     weights_digest="sha256:" + "0" * 64,
     precision="fp32",
     preprocessing="longest-side-bilinear/1",
@@ -77,7 +79,8 @@ class FakeBackend:
     Attributes:
         logits: If there are any, fp16 [T, M, M], the tokens' masks.
         encodes: How many images were encoded.
-        decodes: The prompts that were decoded.
+        decodes: The prompts that were decoded, one by one or together.
+        together: How many prompts each decode of many had.
         encode_error, decode_error: Raised instead of an answer, while set.
         gate: Encoding and decoding wait for it.
     """
@@ -86,6 +89,7 @@ class FakeBackend:
         self._specs = {spec.name: spec for spec in specs or (SPEC,)}
         self.encodes = 0
         self.decodes: list[Decode] = []
+        self.together: list[int] = []
         self.encode_error: Exception | None = None
         self.decode_error: Exception | None = None
         self.logits: npt.NDArray[np.float16] | None = None
@@ -109,7 +113,33 @@ class FakeBackend:
         self, spec: ModelSpec, embedding: HeldEmbedding, slots: PromptSlots, selection: MaskSelection, *, call: Call
     ) -> DecodedMasks:
         del call
-        self.decodes.append(Decode(embedding.tensor, slots, selection))
+        assert slots.labels.shape == (spec.prompt_slots,)
+        return await self._masks(spec, Decode(embedding.tensor, slots, selection))
+
+    async def decode_many(
+        self,
+        spec: ModelSpec,
+        embedding: HeldEmbedding,
+        rows: Sequence[PromptSlots],
+        selection: MaskSelection,
+        *,
+        call: Call,
+    ) -> DecodedRows:
+        del call
+        assert 1 <= len(rows) <= spec.max_prompts
+        assert {len(row.labels) for row in rows} <= {*spec.slot_buckets}
+        assert len({len(row.labels) for row in rows}) == 1
+        self.together.append(len(rows))
+        found = [await self._masks(spec, Decode(embedding.tensor, slots, selection)) for slots in rows]
+        return DecodedRows(
+            np.stack([masks.logits for masks in found]),
+            np.stack([masks.ious for masks in found]),
+            np.array([masks.tokens for masks in found]),
+        )
+
+    async def _masks(self, spec: ModelSpec, asked: Decode) -> DecodedMasks:
+        self.decodes.append(asked)
+        selection = asked.selection
         await self.gate.wait()
         if self.decode_error is not None:
             raise self.decode_error

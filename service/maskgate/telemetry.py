@@ -108,7 +108,7 @@ class InferenceMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.seconds = Histogram(
             "maskgate_inference_duration_seconds",
-            "Time of one call to the inference server, by model and stage (encode, decode).",
+            "Time of one call to the inference server, by model and stage (encode, decode, decode_many).",
             ("model", "stage"),
             buckets=_SECONDS,
             registry=registry,

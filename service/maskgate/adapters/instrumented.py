@@ -11,14 +11,14 @@ import structlog
 from maskgate.domain.errors import CacheUnavailable, MaskgateError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from prometheus_client import Counter
 
     from maskgate.domain.call import Call
     from maskgate.domain.embedding import Embedding, EmbeddingKey, HeldEmbedding
     from maskgate.domain.image import EncoderImage
-    from maskgate.domain.mask import DecodedMasks
+    from maskgate.domain.mask import DecodedMasks, DecodedRows
     from maskgate.domain.model import ModelSpec
     from maskgate.domain.prompt import MaskSelection, PromptSlots
     from maskgate.ports import EmbeddingCache, EmbeddingShelf, EncodeLocks, InferenceBackend, Lease
@@ -145,6 +145,19 @@ class InstrumentedBackend:
         """See InferenceBackend."""
         with self._observed(spec.name, "decode"):
             return await self._inner.decode(spec, embedding, slots, selection, call=call)
+
+    async def decode_many(
+        self,
+        spec: ModelSpec,
+        embedding: HeldEmbedding,
+        rows: Sequence[PromptSlots],
+        selection: MaskSelection,
+        *,
+        call: Call,
+    ) -> DecodedRows:
+        """See InferenceBackend."""
+        with self._observed(spec.name, "decode_many"):
+            return await self._inner.decode_many(spec, embedding, rows, selection, call=call)
 
     @contextmanager
     def _observed(self, model: str, stage: str) -> Iterator[None]:

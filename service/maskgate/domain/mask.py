@@ -79,6 +79,28 @@ class Mask:
         return stability_score(self.logits, self.frame)
 
 
+@dataclass(frozen=True, slots=True)
+class DecodedRows:
+    """What a mask decoder answers to several prompts on one image, a row for each.
+
+    Attributes:
+        logits: fp16 [K, N, M, M], as those of DecodedMasks.
+        ious: float32 [K, N].
+        tokens: int [K, N].
+    """
+
+    logits: npt.NDArray[np.float16]
+    ious: npt.NDArray[np.float32]
+    tokens: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.logits)
+
+    def __getitem__(self, row: int) -> DecodedMasks:
+        """Return the answer to one prompt: views."""
+        return DecodedMasks(self.logits[row], self.ious[row], tuple(self.tokens[row].tolist()))
+
+
 def masks_of(decoded: DecodedMasks, frame: Frame, *, most: int | None = None) -> tuple[Mask, ...]:
     """Upscale what a decoder has answered, the highest predicted IoU first; equal ones keep the order of the tokens.
 

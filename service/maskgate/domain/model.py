@@ -17,7 +17,10 @@ class ModelSpec:
         embedding_shape: (C, E, E) of an image embedding.
         mask_size: M, the side of the low-resolution logits.
         mask_tokens: T, the number of mask tokens: the single-mask token, then those of the ambiguous output.
-        prompt_slots: P, how many points and box corners a prompt can hold, the pad point included.
+        prompt_slots: P, how many points and box corners a short prompt can hold, the pad point included.
+        slot_buckets: The numbers of slots that prompts may be filled up to, ascending; P is the first. Longer ones than
+            P, and several at once, go to the decoder of many prompts.
+        max_prompts: How many prompts on one image may be decoded at once; 1 where there is no decoder of many.
         weights_digest: `sha256:<hex>` of the weights.
         precision: The precision that the graph was built for, such as "bf16".
         preprocessing: Name and version of the preprocessing, such as "longest-side-bilinear/1".
@@ -29,6 +32,8 @@ class ModelSpec:
     mask_size: int
     mask_tokens: int
     prompt_slots: int
+    slot_buckets: tuple[int, ...]
+    max_prompts: int
     weights_digest: str
     precision: str
     preprocessing: str
@@ -38,3 +43,17 @@ class ModelSpec:
         """Size of an fp16 embedding."""
         channels, height, width = self.embedding_shape
         return 2 * channels * height * width
+
+    @property
+    def mask_bytes(self) -> int:
+        """Size of fp16 logits."""
+        return 2 * self.mask_size**2
+
+    @property
+    def longest_prompt(self) -> int:
+        """How many slots a prompt can fill at most."""
+        return self.slot_buckets[-1]
+
+    def bucket(self, slots: int) -> int:
+        """Return the smallest bucket with so many slots; there is one for what `Prompt.check_fits` has let pass."""
+        return next(bucket for bucket in self.slot_buckets if bucket >= slots)

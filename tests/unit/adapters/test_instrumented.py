@@ -98,7 +98,10 @@ async def test_calls_to_the_backend_are_timed() -> None:
     embedding = await backend.encode(spec, await FakeDecoder().prepare(b"", side=64))
     for _ in range(2):
         await backend.decode(spec, held(embedding), SLOTS, MaskSelection.BEST, call=CALL)
+    rows = await backend.decode_many(spec, held(embedding), [SLOTS] * 3, MaskSelection.BEST, call=CALL)
 
+    assert len(rows) == 3
+    assert counted("inference_duration_seconds_count", model="tiny", stage="decode_many") == 1
     assert counted("inference_duration_seconds_count", model="tiny", stage="encode") == 1
     assert counted("inference_duration_seconds_count", model="tiny", stage="decode") == 2
     assert counted("inference_in_flight", stage="decode") == 0

@@ -58,6 +58,16 @@ def decoder_config() -> ModelConfig:
     return config
 
 
+def decoder_multi_config() -> ModelConfig:
+    config = ModelConfig(name="tiny_decoder_multi")
+    config.parameters["max_prompts"].string_value = "4"
+    config.parameters["slot_buckets"].string_value = "8,16"
+    return config
+
+
+CONFIGS = {"encoder": encoder_config, "decoder": decoder_config, "decoder_multi": decoder_multi_config}
+
+
 # Wire format
 
 
@@ -156,8 +166,25 @@ def test_a_failure_without_a_status() -> None:
 
 
 def test_a_spec_is_read_from_the_configurations() -> None:
-    """Shapes come from the tensors, identity from the encoder's parameters."""
-    assert SPEC == create_spec("tiny", encoder=encoder_config(), decoder=decoder_config())
+    """Shapes come from the tensors, the rest from parameters: the encoder's, and those of the decoder of many."""
+    assert SPEC == create_spec("tiny", encoder=encoder_config(), decoder=decoder_config(), many=decoder_multi_config())
+
+
+def test_a_decoder_of_many_that_says_nothing() -> None:
+    """One that was built before there were parameters takes 64 prompts, as its plan does, and no long ones."""
+    spec = create_spec("tiny", encoder=encoder_config(), decoder=decoder_config(), many=ModelConfig())
+
+    assert (64, (8,)) == (spec.max_prompts, spec.slot_buckets)
+
+
+@pytest.mark.parametrize("buckets", ["16,32", "8,8", "8,32,16", "8,many", ""])
+def test_slot_buckets_that_make_no_sense(buckets: str) -> None:
+    """Buckets ascend from the number of slots of the decoder of one prompt."""
+    many = decoder_multi_config()
+    many.parameters["slot_buckets"].string_value = buckets
+
+    with pytest.raises(InferenceFailed, match="contract"):
+        create_spec("tiny", encoder=encoder_config(), decoder=decoder_config(), many=many)
 
 
 @pytest.mark.parametrize("parameter", ["weights_digest", "precision", "preprocessing"])
@@ -167,7 +194,7 @@ def test_a_missing_parameter_breaks_the_contract(parameter: str) -> None:
     del encoder.parameters[parameter]
 
     with pytest.raises(InferenceFailed, match=f"contract.*{parameter}"):
-        create_spec("tiny", encoder=encoder, decoder=decoder_config())
+        create_spec("tiny", encoder=encoder, decoder=decoder_config(), many=None)
 
 
 @pytest.mark.parametrize("tensor", ["image", "image_embeddings", "point_labels", "low_res_masks"])
@@ -181,7 +208,7 @@ def test_a_missing_tensor_breaks_the_contract(tensor: str) -> None:
                     described.name = "other"
 
     with pytest.raises(InferenceFailed, match=f"contract.*{tensor}"):
-        create_spec("tiny", **configs)
+        create_spec("tiny", **configs, many=None)
 
 
 # The backend, against a server that speaks Triton's protocol
@@ -194,6 +221,7 @@ class TritonLike(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
         answers: Outputs by name.
         requests: What was asked.
         unready: Models that are not ready.
+        unloaded: Models that it could not load.
         described: How often a configuration was asked for.
     """
 
@@ -202,13 +230,15 @@ class TritonLike(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
         self.requests: list[Any] = []
         self.described = 0
         self.unready: set[str] = set()
+        self.unloaded: set[str] = set()
         self.failure: tuple[grpc.StatusCode, str] | None = None
 
     async def ModelConfig(self, request: Any, context: Any) -> Message:  # noqa: N802, ANN401 - Triton's
-        del context
         self.described += 1
-        config = encoder_config() if request.name.endswith("_encoder") else decoder_config()
-        response: Message = service_pb2.ModelConfigResponse(config=config)
+        if request.name in self.unloaded:
+            text = f"Request for unknown model: '{request.name}' has no available versions"
+            await context.abort(grpc.StatusCode.NOT_FOUND, text)
+        response: Message = service_pb2.ModelConfigResponse(config=CONFIGS[request.name.partition("_")[2]]())
         return response
 
     async def ModelReady(self, request: Any, context: Any) -> Message:  # noqa: N802, ANN401
@@ -342,6 +372,79 @@ async def test_all_masks_leave_the_single_one_out(selection: MaskSelection, toke
     assert [pytest.approx((1 + token) / 10) for token in tokens] == masks.ious.tolist()
 
 
+# Many prompts
+
+MASK = np.full((32, 32), 3, np.float16)
+LONG = [
+    PromptSlots.fill(Prompt(tuple(Point(x, y) for x in range(10))), frame=Frame(SIZE, 64), slots=16, mask=mask)
+    for y, mask in ((1, None), (2, MASK), (3, None))
+]
+
+
+async def test_many_prompts_go_together() -> None:
+    """Prompts of one width are one request to the decoder of many; a mask stays with the prompt that has it."""
+    triton = TritonLike()
+    triton.answers["low_res_masks"] = np.arange(12, dtype=np.float16).repeat(32 * 32).reshape(1, 3, 4, 32, 32)
+    triton.answers["iou_predictions"] = np.arange(12, dtype=np.float32).reshape(1, 3, 4)
+
+    async with backend_of(triton) as backend:
+        rows = await backend.decode_many(SPEC, held(bytes(512)), LONG, MaskSelection.ALL, call=CALL)
+
+    (request,) = triton.requests
+    raw = dict(zip(inputs_of(request), request.raw_input_contents, strict=True))
+    assert "tiny_decoder_multi" == request.model_name
+    assert {
+        "image_embeddings": ("FP16", (1, 4, 8, 8)),
+        "point_coords": ("FP32", (1, 3, 16, 2)),
+        "point_labels": ("FP32", (1, 3, 16)),
+        "mask_input": ("FP16", (1, 3, 32, 32)),
+        "has_mask_input": ("FP32", (1, 3)),
+        "select": ("FP32", (1, 3)),
+    } == inputs_of(request)
+    assert b"".join(row.coords.tobytes() for row in LONG) == raw["point_coords"]
+    assert bytes(2048) + MASK.tobytes() + bytes(2048) == raw["mask_input"]
+    assert [0, 1, 0] == np.frombuffer(raw["has_mask_input"], np.float32).tolist()
+    assert [(1, 2, 3)] * 3 == [rows[row].tokens for row in range(len(rows))]
+    assert [5.0, 6.0, 7.0] == rows[1].ious.tolist() == rows[1].logits[:, 0, 0].tolist()
+
+
+@pytest.mark.parametrize(
+    ("selection", "tokens"), [(MaskSelection.BEST, [(2,), (3,), (1,)]), (MaskSelection.SINGLE, [(0,), (0,), (0,)])]
+)
+async def test_the_best_mask_is_each_prompts_own(selection: MaskSelection, tokens: list[tuple[int, ...]]) -> None:
+    """Of many prompts each has its own best mask, and the token that its own predictions say."""
+    triton = TritonLike()
+    triton.answers["best_mask"] = np.arange(3, dtype=np.float16).repeat(32 * 32).reshape(1, 3, 32, 32)
+    triton.answers["best_iou"] = np.array([[0.5, 0.6, 0.7]], np.float32)
+    predicted = [[0.9, 0.1, 0.5, 0.5], [0.9, 0.1, 0.2, 0.6], [0.9, 0.7, 0.1, 0.1]]
+    triton.answers["iou_predictions"] = np.array([predicted], np.float32)
+
+    async with backend_of(triton) as backend:
+        rows = await backend.decode_many(SPEC, held(bytes(512)), LONG, selection, call=CALL)
+
+    assert tokens == [rows[row].tokens for row in range(len(rows))]
+    assert [(1, 32, 32)] * 3 == [rows[row].logits.shape for row in range(len(rows))]
+    assert [0, 1, 2] == [rows[row].logits.max() for row in range(len(rows))]
+
+
+@pytest.mark.parametrize("failed", [True, False], ids=["not loaded", "loaded later"])
+async def test_clicks_need_no_decoder_of_many(failed: bool) -> None:  # noqa: FBT001
+    """Where it could not be loaded, prompts are short and go one by one; it is looked for again."""
+    triton = TritonLike()
+    triton.unloaded = {"tiny_decoder_multi"}
+    async with backend_of(triton, TritonBounds(describe=5, encode=5, decode=5, spec_ttl=0)) as backend:
+        spec = await backend.spec("tiny")
+        if not failed:
+            triton.unloaded = set()
+        again = await backend.spec("tiny")
+
+    alone = replace(SPEC, max_prompts=1, slot_buckets=(8,))
+    assert [alone, alone if failed else SPEC] == [spec, again]
+
+
+# Specs, remembered
+
+
 async def test_specs_are_remembered_for_a_while() -> None:
     """A spec is asked of Triton once, and again after its time."""
     triton = TritonLike()
@@ -352,7 +455,7 @@ async def test_specs_are_remembered_for_a_while() -> None:
         again = await backend.spec("tiny")
 
     assert [SPEC] * 4 == [*first, again]
-    assert (2, 4) == (asked_first, triton.described)
+    assert (3, 6) == (asked_first, triton.described)
 
 
 async def test_a_lost_backend_is_asked_for_its_spec_again() -> None:
@@ -365,7 +468,7 @@ async def test_a_lost_backend_is_asked_for_its_spec_again() -> None:
             await backend.decode(spec, held(bytes(512)), SLOTS, MaskSelection.BEST, call=CALL)
         await backend.spec("tiny")
 
-    assert triton.described == 4
+    assert triton.described == 6
 
 
 async def test_models_that_are_not_served_are_not_asked_for() -> None:

@@ -133,6 +133,25 @@ async def test_a_warm_click_is_a_small_message(tmp_path: Path) -> None:
     assert max(received) < 1024
 
 
+@pytest.mark.parametrize("prompts", [1, 64])
+async def test_many_prompts_are_a_small_message(tmp_path: Path, prompts: int) -> None:
+    """With SAM's sizes the zeros of 64 mask inputs that are not there, 8 MiB, are named as those of one are."""
+    sam = replace(SPEC, input_size=1024, embedding_shape=(256, 64, 64), mask_size=256, max_prompts=64)
+    shared, triton, watched = (
+        Shared.create(tmp_path, slot_bytes=sam.embedding_bytes),
+        TritonWithMemory(tmp_path),
+        Watched("decode_many"),
+    )
+    async with sharing(triton, shared.region, watched) as backend:
+        with shared.hold(5, spec=sam) as held:
+            await backend.decode_many(sam, held, [SLOTS] * prompts, MaskSelection.SINGLE, call=CALL)
+    shared.slab.close()
+
+    ((way, size),) = watched.ways
+    assert Way.SHARED is way
+    assert size < 1024 + prompts * 128
+
+
 async def test_what_has_no_place_is_sent(shared: Shared, triton: TritonWithMemory) -> None:
     """While all slots are held, a further embedding goes the way it would without shared memory."""
     watched = Watched()

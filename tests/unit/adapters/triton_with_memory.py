@@ -113,21 +113,22 @@ class TritonWithMemory(TritonLike):
 
 
 class Watched:
-    """Remembers what a backend tells.
+    """Remembers what a backend tells of one stage.
 
     Attributes:
-        ways: Bytes of each decode that was sent, with its way.
+        ways: Bytes of each request of that stage that was sent, with its way.
         registrations: How registering went.
         stale_ones: How many embeddings were replaced while they were used.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, stage: str = "decode") -> None:
+        self._stage = stage
         self.ways: list[tuple[Way, int]] = []
         self.registrations: list[Registration] = []
         self.stale_ones = 0
 
     def sent(self, stage: str, way: Way, size: int) -> None:
-        if stage == "decode":
+        if stage == self._stage:
             self.ways.append((way, size))
 
     def registered(self, result: Registration) -> None:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 
-ZERO_BYTES = 1 << 20
-"""At the segment's end, for tensors that are all zeros: a prompt without a mask has 128 KiB of them for SAM."""
+ZERO_BYTES = 8 << 20
+"""At the segment's end, for tensors that are all zeros: 64 prompts without masks have 128 KiB of them each for SAM."""
 _SHARE_OF_FREE = 2
 """The slab leaves half of what it finds free, also where others grow beside it: Triton's Python backends live there."""
 _PAGE = 4096

@@ -17,25 +17,28 @@ import grpc
 import numpy as np
 from tritonclient.grpc.aio import InferenceServerClient
 
-from maskgate.adapters.triton.calls import decode_call, decoded, decoder_of, encode_call, encoder_of, no_mask_input
+from maskgate.adapters.triton.calls import decoded, decoder_multi_of, decoder_of, encode_call, encoder_of
 from maskgate.adapters.triton.failures import is_region_lost, translated
+from maskgate.adapters.triton.prompts import Asked
 from maskgate.adapters.triton.regions import RegisteredRegion
 from maskgate.adapters.triton.specs import create_spec
 from maskgate.adapters.triton.watching import Unwatched, Way
 from maskgate.adapters.triton.wire import Reply
 from maskgate.domain.errors import BackendUnavailable, DeadlineExceeded, ModelNotFound
-from maskgate.domain.prompt import MaskSelection
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tritonclient.grpc.model_config_pb2 import ModelConfig
+
     from maskgate.adapters.triton.regions import Region
     from maskgate.adapters.triton.watching import Watcher
-    from maskgate.adapters.triton.wire import Shared
-    from maskgate.domain.call import Call, Deadline
+    from maskgate.domain.call import Call
     from maskgate.domain.embedding import HeldEmbedding
     from maskgate.domain.image import EncoderImage
-    from maskgate.domain.mask import DecodedMasks
+    from maskgate.domain.mask import DecodedMasks, DecodedRows
     from maskgate.domain.model import ModelSpec
-    from maskgate.domain.prompt import PromptSlots
+    from maskgate.domain.prompt import MaskSelection, PromptSlots
 
 _CHANNEL_OPTIONS = (
     ("grpc.max_send_message_length", -1),
@@ -60,7 +63,7 @@ class TritonBounds:
     Attributes:
         describe: For configuration and health.
         encode: For one image, its wait in Triton's queue included.
-        decode: For one prompt, its wait in Triton's queue included.
+        decode: For one prompt, or as many as go together, the wait in Triton's queue included.
         spec_ttl: How long a model's spec is believed; an engine that was replaced is noticed after that.
     """
 
@@ -74,28 +77,6 @@ class TritonBounds:
 class _KnownSpec:
     spec: ModelSpec
     expires: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Prompt:
-    slots: PromptSlots
-    selection: MaskSelection
-    deadline: Deadline
-
-    def request(self, spec: ModelSpec, embedding: bytes | memoryview | Shared, no_mask: bytes | Shared) -> bytes:
-        """Write the request, with tensors or the places of some.
-
-        A mask is always sent, 128 KiB with SAM: there is no place for it in the memory that embeddings lie in.
-        """
-        mask = self.slots.mask
-        return decode_call(spec, self.selection).fill(
-            embedding,
-            self.slots.coords.tobytes(),
-            self.slots.labels.tobytes(),
-            no_mask if mask is None else mask.astype("<f2", copy=False).tobytes(),
-            np.float32(mask is not None).tobytes(),
-            np.float32(self.selection is MaskSelection.BEST).tobytes(),
-        )
 
 
 class TritonBackend:
@@ -176,27 +157,38 @@ class TritonBackend:
         self, spec: ModelSpec, embedding: HeldEmbedding, slots: PromptSlots, selection: MaskSelection, *, call: Call
     ) -> DecodedMasks:
         """See InferenceBackend."""
-        return decoded(await self._decode(spec, embedding, _Prompt(slots, selection, call.deadline)), selection)
+        rows = await self._decode(spec, embedding, Asked((slots,), selection, call.deadline, many=False))
+        return rows[0]
 
-    async def _decode(self, spec: ModelSpec, embedding: HeldEmbedding, prompt: _Prompt) -> Reply:
+    async def decode_many(
+        self,
+        spec: ModelSpec,
+        embedding: HeldEmbedding,
+        rows: Sequence[PromptSlots],
+        selection: MaskSelection,
+        *,
+        call: Call,
+    ) -> DecodedRows:
+        """See InferenceBackend."""
+        return await self._decode(spec, embedding, Asked(tuple(rows), selection, call.deadline, many=True))
+
+    async def _decode(self, spec: ModelSpec, embedding: HeldEmbedding, asked: Asked) -> DecodedRows:
+        reply = None
         if self._shared is not None and embedding.place is not None:
-            reply = await self._decode_shared(spec, embedding, prompt, self._shared)
-            if reply is not None:
-                return reply
-        return await self._send(
-            spec, prompt.request(spec, embedding.tensor, no_mask_input(spec)), Way.INLINE, prompt.deadline
-        )
+            reply = await self._decode_shared(spec, embedding, asked, self._shared)
+        if reply is None:
+            reply = await self._send(spec, asked, asked.request(spec, embedding.tensor), Way.INLINE)
+        return decoded(reply, asked.selection)
 
     async def _decode_shared(
-        self, spec: ModelSpec, embedding: HeldEmbedding, prompt: _Prompt, shared: RegisteredRegion
+        self, spec: ModelSpec, embedding: HeldEmbedding, asked: Asked, shared: RegisteredRegion
     ) -> Reply | None:
-        no_mask = no_mask_input(spec)
         for _ in range(_TRIES_SHARED):
             if not await shared.is_known():
                 return None
-            request = prompt.request(spec, shared.embedding(embedding), shared.zeros(no_mask))
+            request = asked.request(spec, shared.embedding(embedding), shared.zeros)
             try:
-                reply = await self._send(spec, request, Way.SHARED, prompt.deadline)
+                reply = await self._send(spec, asked, request, Way.SHARED)
             except BackendUnavailable as error:
                 if not is_region_lost(error):
                     raise
@@ -207,11 +199,11 @@ class TritonBackend:
         shared.refused()
         return None
 
-    async def _send(self, spec: ModelSpec, request: bytes, way: Way, deadline: Deadline) -> Reply:
-        remaining = deadline.remaining()
+    async def _send(self, spec: ModelSpec, asked: Asked, request: bytes, way: Way) -> Reply:
+        remaining = asked.deadline.remaining()
         if remaining <= 0:
             raise DeadlineExceeded("The deadline passed before the prompt was decoded.")
-        self._watcher.sent("decode", way, len(request))
+        self._watcher.sent(asked.stage, way, len(request))
         return await self._call(spec, request, timeout=min(self._bounds.decode, remaining))
 
     async def _call(self, spec: ModelSpec, request: bytes, *, timeout: float) -> Reply:
@@ -225,9 +217,14 @@ class TritonBackend:
     async def _describe(self, model: str) -> ModelSpec:
         if model not in self._models:
             raise ModelNotFound(f"There is no model {model!r}; this server has {', '.join(self._models)}.", model=model)
+        encoder, decoder = [await self._config(model, name) for name in (encoder_of(model), decoder_of(model))]
+        try:
+            many = await self._config(model, decoder_multi_of(model))
+        except (ModelNotFound, BackendUnavailable):  # nothing that clicks need
+            many = None
+        return create_spec(model, encoder=encoder, decoder=decoder, many=many)
+
+    async def _config(self, model: str, name: str) -> ModelConfig:
         with translated(model):
-            encoder, decoder = [
-                await self._client.get_model_config(name, client_timeout=self._bounds.describe)
-                for name in (encoder_of(model), decoder_of(model))
-            ]
-        return create_spec(model, encoder=encoder.config, decoder=decoder.config)
+            described = await self._client.get_model_config(name, client_timeout=self._bounds.describe)
+        return described.config

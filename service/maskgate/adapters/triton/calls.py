@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from maskgate.adapters.triton.wire import RequestTemplate, Tensor
-from maskgate.domain.mask import DecodedMasks
+from maskgate.domain.mask import DecodedRows
 from maskgate.domain.prompt import MaskSelection
 
 if TYPE_CHECKING:
@@ -34,6 +34,11 @@ def decoder_of(model: str) -> str:
     return f"{model}_decoder"
 
 
+def decoder_multi_of(model: str) -> str:
+    """Name the Triton model that decodes many prompts."""
+    return f"{model}_decoder_multi"
+
+
 @lru_cache(maxsize=32)
 def encode_call(spec: ModelSpec) -> RequestTemplate:
     """Prepare an encode: the tensors in the order in which they are listed here."""
@@ -48,41 +53,47 @@ def encode_call(spec: ModelSpec) -> RequestTemplate:
 @lru_cache(maxsize=96)
 def decode_call(spec: ModelSpec, selection: MaskSelection) -> RequestTemplate:
     """Prepare a decode of one prompt on one image: the tensors in the order in which they are listed here."""
+    return _decode_call(decoder_of(spec.name), spec, selection, (1, spec.prompt_slots))
+
+
+@lru_cache(maxsize=256)
+def decode_many_call(spec: ModelSpec, selection: MaskSelection, prompts: tuple[int, int]) -> RequestTemplate:
+    """Prepare a decode of (K prompts of P slots) on one image: the tensors in the same order."""
+    return _decode_call(decoder_multi_of(spec.name), spec, selection, prompts)
+
+
+def _decode_call(model: str, spec: ModelSpec, selection: MaskSelection, prompts: tuple[int, int]) -> RequestTemplate:
+    count, _ = prompts
     return RequestTemplate.create(
-        decoder_of(spec.name),
+        model,
         inputs=(
             Tensor("image_embeddings", "FP16", (1, *spec.embedding_shape)),
-            Tensor("point_coords", "FP32", (1, 1, spec.prompt_slots, 2)),
-            Tensor("point_labels", "FP32", (1, 1, spec.prompt_slots)),
-            Tensor("mask_input", "FP16", (1, 1, spec.mask_size, spec.mask_size)),
-            Tensor("has_mask_input", "FP32", (1, 1)),
-            Tensor("select", "FP32", (1, 1)),
+            Tensor("point_coords", "FP32", (1, *prompts, 2)),
+            Tensor("point_labels", "FP32", (1, *prompts)),
+            Tensor("mask_input", "FP16", (1, count, spec.mask_size, spec.mask_size)),
+            Tensor("has_mask_input", "FP32", (1, count)),
+            Tensor("select", "FP32", (1, count)),
         ),
         outputs=_OUTPUTS[selection],
     )
 
 
-def decoded(reply: Reply, selection: MaskSelection) -> DecodedMasks:
-    """Read the answer to `decode_call`.
+def decoded(reply: Reply, selection: MaskSelection) -> DecodedRows:
+    """Read the answer to one of these decodes.
 
     Which token the best mask is, the graph does not say, but its predictions do: the first of the highest.
     """
     logits, ious = (reply.array(name)[0] for name in _OUTPUTS[selection][:2])
     match selection:
         case MaskSelection.SINGLE:
-            tokens = [0]
+            logits, ious = logits[:, None], ious[:, None]
+            tokens = np.zeros(ious.shape, np.int64)
         case MaskSelection.BEST:
-            tokens = [1 + int(reply.array("iou_predictions")[0, 0, 1:].argmax())]
+            logits, ious = logits[:, None], ious[:, None]
+            tokens = 1 + reply.array("iou_predictions")[0, :, 1:].argmax(axis=1, keepdims=True)
         case MaskSelection.ALL:  # the first token is the single mask's
-            logits, ious = logits[0, 1:], ious[0, 1:]
-            tokens = [*range(1, 1 + len(ious))]
+            logits, ious = logits[:, 1:], ious[:, 1:]
+            tokens = np.broadcast_to(np.arange(1, 1 + ious.shape[1]), ious.shape)
         case MaskSelection.EVERY:
-            logits, ious = logits[0], ious[0]
-            tokens = [*range(len(ious))]
-    return DecodedMasks(logits.astype(np.float16, copy=False), ious.astype(np.float32, copy=False), tuple(tokens))
-
-
-@lru_cache(maxsize=32)
-def no_mask_input(spec: ModelSpec) -> bytes:
-    """`mask_input` of a prompt without a mask: every input is always present."""
-    return bytes(2 * spec.mask_size**2)
+            tokens = np.broadcast_to(np.arange(ious.shape[1]), ious.shape)
+    return DecodedRows(logits.astype(np.float16, copy=False), ious.astype(np.float32, copy=False), tokens)

@@ -14,7 +14,7 @@ class CountedTriton:
     """A Watcher that counts; all of its counters are exposed from the start."""
 
     def __init__(self, inference: InferenceMetrics, slab: SlabMetrics) -> None:
-        ways = [("encode", Way.INLINE), *(("decode", way) for way in Way)]
+        ways = [("encode", Way.INLINE), *((stage, way) for stage in ("decode", "decode_many") for way in Way)]
         self._bytes = {way: inference.sent_bytes.labels(*way) for way in ways}
         self._registrations = {result: slab.registrations.labels(result) for result in Registration}
         self._generation_errors = slab.generation_errors

@@ -110,10 +110,10 @@ class RegisteredRegion:
             raise InferenceFailed("The embedding was replaced while it was used.")
         return held.place
 
-    def zeros(self, tensor: bytes) -> Shared | bytes:
-        """Name as many zeros as the tensor has, or return it where there are not so many."""
+    def zeros(self, length: int) -> Shared | bytes:
+        """Name so many bytes that are zero, or return them where there are not so many."""
         offset, size = self._region.zeros
-        return Shared(self._region.name, offset, len(tensor)) if len(tensor) <= size else tensor
+        return Shared(self._region.name, offset, length) if length <= size else bytes(length)
 
     def _may_ask(self) -> bool:
         return not self._is_known and monotonic() >= self._ask_again
