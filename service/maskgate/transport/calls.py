@@ -15,7 +15,7 @@ from maskgate.domain.errors import DeadlineExceeded, MaskgateError, Overloaded
 from maskgate.transport.status import code_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
     from maskgate.telemetry import CallMetrics
 
@@ -28,12 +28,21 @@ class CallObserver:
     Args:
         metrics: Where to count.
         max_seconds: The deadline of a call whose client gives none or a longer one.
+        method_seconds: The same for methods that take another time than most, such as streams, by their names in gRPC.
         max_calls: Calls at once, over both protocols; further ones are refused.
     """
 
-    def __init__(self, metrics: CallMetrics, *, max_seconds: float, max_calls: int) -> None:
+    def __init__(
+        self,
+        metrics: CallMetrics,
+        *,
+        max_seconds: float,
+        max_calls: int,
+        method_seconds: Mapping[str, float] | None = None,
+    ) -> None:
         self._metrics = metrics
         self._max_seconds = max_seconds
+        self._method_seconds = method_seconds or {}
         self._places = max_calls
 
     @asynccontextmanager
@@ -45,7 +54,8 @@ class CallObserver:
             Overloaded: Too many calls are being answered.
         """
         started, code = perf_counter(), StatusCode.OK
-        seconds = self._max_seconds if deadline is None else min(deadline, self._max_seconds)
+        longest = self._method_seconds.get(method, self._max_seconds)
+        seconds = longest if deadline is None else min(deadline, longest)
         with self._metrics.in_flight.labels(protocol).track_inprogress():
             try:
                 async with self._place(), _within(seconds):

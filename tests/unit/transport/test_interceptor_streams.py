@@ -142,9 +142,9 @@ def toy() -> Toy:
 
 
 @asynccontextmanager
-async def client_of(toy: Toy, *, max_seconds: float = 10, max_calls: int = 10) -> AsyncIterator[Client]:
+async def client_of(toy: Toy, **bounds: Any) -> AsyncIterator[Client]:  # noqa: ANN401 - as CallObserver takes them
     registry = CollectorRegistry()
-    observer = CallObserver(CallMetrics(registry), max_seconds=max_seconds, max_calls=max_calls)
+    observer = CallObserver(CallMetrics(registry), **{"max_seconds": 10, "max_calls": 10, **bounds})
     server = grpc.aio.server(interceptors=[ErrorInterceptor(observer, package="maskgate.v1")])
     services = ("maskgate.v1.Toy", "maskgate.v1.Other", "maskgate.v10.Toy")
     handlers = [grpc.method_handlers_generic_handler(service, toy.handlers()) for service in services]
@@ -268,6 +268,17 @@ async def test_a_call_ends_with_its_deadline(toy: Toy, method: str) -> None:
 
     assert ("DEADLINE_EXCEEDED", "DEADLINE_EXCEEDED") == (outcome.code, outcome.reason)
     assert toy.cleaned.is_set()
+
+
+@pytest.mark.parametrize("method", METHODS)
+async def test_a_method_may_have_a_deadline_of_its_own(toy: Toy, method: str) -> None:
+    """What takes another time than most calls is bounded by that, whichever is longer."""
+    async with client_of(toy, max_seconds=60, method_seconds={method: 0.1}) as client:
+        shorter = await client.say(method, "hang")
+    async with client_of(toy, max_seconds=0, method_seconds={method: 60}) as client:
+        longer = await client.say(method, "a")
+
+    assert ("DEADLINE_EXCEEDED", "OK") == (shorter.code, longer.code)
 
 
 @pytest.mark.parametrize("method", METHODS)
