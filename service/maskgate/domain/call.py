@@ -1,12 +1,22 @@
-"""What goes along with a request and is no part of what is asked: until when the answer is of use."""
+"""What goes along with a request and is no part of what is asked: until when the answer is of use, and to whom."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 from time import monotonic
 
 
-@dataclass(frozen=True, slots=True)
+class Priority(IntEnum):
+    """Whose turn it is where calls queue; the numbers are those of Triton's queues (model_repository)."""
+
+    CLICK = 1
+    """Somebody waits in front of a screen."""
+    BULK = 2
+    """One of many, such as those of a batch."""
+
+
+@dataclass(frozen=True, order=True, slots=True)
 class Deadline:
     """A moment on the monotonic clock, in seconds."""
 
@@ -21,6 +31,10 @@ class Deadline:
         """Return the seconds until then; negative afterwards."""
         return self.at - monotonic()
 
+    def within(self, seconds: float) -> Deadline:
+        """Return this moment, or the one in so many seconds if that is sooner."""
+        return min(self, Deadline.after(seconds))
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -28,6 +42,8 @@ class Call:
 
     Attributes:
         deadline: When the client stops waiting.
+        priority: Whether it goes before others.
     """
 
     deadline: Deadline
+    priority: Priority = Priority.CLICK

@@ -17,8 +17,8 @@ from tritonclient.utils import InferenceServerException
 from maskgate.adapters.triton import TritonBackend, TritonBounds
 from maskgate.adapters.triton.failures import translated
 from maskgate.adapters.triton.specs import create_spec
-from maskgate.adapters.triton.wire import Reply, RequestTemplate, Tensor
-from maskgate.domain.call import Call, Deadline
+from maskgate.adapters.triton.wire import Reply, RequestTemplate, Tensor, Terms
+from maskgate.domain.call import Call, Deadline, Priority
 from maskgate.domain.errors import (
     BackendUnavailable,
     DeadlineExceeded,
@@ -82,6 +82,20 @@ def test_requests_are_what_protobuf_reads(sizes: list[int]) -> None:
     expected.outputs.add(name="out")
 
     filled = RequestTemplate.create("tiny", inputs=inputs, outputs=("out",)).fill(*tensors)
+
+    assert expected == ModelInferRequest.FromString(filled)
+
+
+@pytest.mark.parametrize(("seconds", "microseconds"), [(1.5, 1_500_000), (1e-9, 1000), (-1, 1000)])
+def test_terms_are_parameters(seconds: float, microseconds: int) -> None:
+    """How urgent a request is and how long it may queue are the parameters that Triton knows; never 0, for ever."""
+    template = RequestTemplate.create("tiny", inputs=(), outputs=("out",))
+    expected = ModelInferRequest(model_name="tiny")
+    expected.outputs.add(name="out")
+    expected.parameters["priority"].uint64_param = 1
+    expected.parameters["timeout"].int64_param = microseconds
+
+    filled = template.fill(terms=Terms(1, seconds))
 
     assert expected == ModelInferRequest.FromString(filled)
 
@@ -356,6 +370,22 @@ async def test_a_prompt_whose_deadline_has_passed_is_not_sent() -> None:
             await backend.decode(SPEC, held(bytes(512)), SLOTS, MaskSelection.SINGLE, call=late)
 
     assert not triton.requests
+
+
+@pytest.mark.parametrize("priority", Priority)
+async def test_a_prompt_is_queued_as_its_call_says(priority: Priority) -> None:
+    """Triton is told whose turn it is, and to drop what queues until nobody waits for it any more."""
+    triton = TritonLike()
+    triton.answers["best_mask"] = np.full((1, 1, 32, 32), 2, np.float16)
+    triton.answers["best_iou"] = np.full((1, 1), 0.75, np.float32)
+    call = Call(Deadline.after(3), priority)
+
+    async with backend_of(triton) as backend:
+        await backend.decode(SPEC, held(bytes(512)), SLOTS, MaskSelection.SINGLE, call=call)
+
+    (request,) = triton.requests
+    assert priority == request.parameters["priority"].uint64_param
+    assert 2_000_000 < request.parameters["timeout"].int64_param <= 3_000_000
 
 
 @pytest.mark.parametrize(("selection", "tokens"), [(MaskSelection.ALL, (1, 2, 3)), (MaskSelection.EVERY, (0, 1, 2, 3))])

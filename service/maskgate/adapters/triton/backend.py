@@ -157,7 +157,7 @@ class TritonBackend:
         self, spec: ModelSpec, embedding: HeldEmbedding, slots: PromptSlots, selection: MaskSelection, *, call: Call
     ) -> DecodedMasks:
         """See InferenceBackend."""
-        rows = await self._decode(spec, embedding, Asked((slots,), selection, call.deadline, many=False))
+        rows = await self._decode(spec, embedding, Asked((slots,), selection, call, many=False))
         return rows[0]
 
     async def decode_many(
@@ -170,7 +170,7 @@ class TritonBackend:
         call: Call,
     ) -> DecodedRows:
         """See InferenceBackend."""
-        return await self._decode(spec, embedding, Asked(tuple(rows), selection, call.deadline, many=True))
+        return await self._decode(spec, embedding, Asked(tuple(rows), selection, call, many=True))
 
     async def _decode(self, spec: ModelSpec, embedding: HeldEmbedding, asked: Asked) -> DecodedRows:
         reply = None
@@ -200,7 +200,7 @@ class TritonBackend:
         return None
 
     async def _send(self, spec: ModelSpec, asked: Asked, request: bytes, way: Way) -> Reply:
-        remaining = asked.deadline.remaining()
+        remaining = asked.call.deadline.remaining()
         if remaining <= 0:
             raise DeadlineExceeded("The deadline passed before the prompt was decoded.")
         self._watcher.sent(asked.stage, way, len(request))

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from maskgate.adapters.triton.calls import decode_call, decode_many_call
+from maskgate.adapters.triton.wire import Terms
 from maskgate.domain.prompt import MaskSelection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from maskgate.adapters.triton.wire import RequestTemplate, Shared
-    from maskgate.domain.call import Deadline
+    from maskgate.domain.call import Call
     from maskgate.domain.model import ModelSpec
     from maskgate.domain.prompt import PromptSlots
 
@@ -26,13 +27,13 @@ class Asked:
     Attributes:
         rows: Prompts of the same number of slots.
         selection: Which masks are wanted, of each.
-        deadline: Until when.
+        call: Until when, and how urgently.
         many: Whether it is for the decoder of many prompts.
     """
 
     rows: tuple[PromptSlots, ...]
     selection: MaskSelection
-    deadline: Deadline
+    call: Call
     many: bool
 
     @property
@@ -55,6 +56,7 @@ class Asked:
             self._masks(spec) if self._has_mask() else zeros(len(self.rows) * spec.mask_bytes),
             np.array([row.mask is not None for row in self.rows], np.float32).tobytes(),
             np.full(len(self.rows), best, np.float32).tobytes(),
+            terms=Terms(self.call.priority, self.call.deadline.remaining()),
         )
 
     def _template(self, spec: ModelSpec) -> RequestTemplate:

@@ -4,6 +4,8 @@ Building a ModelInferRequest with protobuf copies a 2 MiB embedding twice. A req
 once per kind of call, followed by the raw tensors as they lie in memory: field 7 of KServe's grpc_predict_v2.proto,
 `raw_input_contents`. Protobuf allows the fields of a message in any order, and repeated ones keep theirs.
 
+How urgent a request is, and how long it may queue, are parameters, which are known only when it is sent: field 4.
+
 A tensor that lies in a shared region is named instead: its input has three parameters, and no raw contents. Triton
 counts off the raw contents over the other inputs alone.
 """
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 _INPUTS = b"\x2a"  # field 5, wire type 2
 _RAW_INPUT_CONTENTS = b"\x3a"  # field 7, wire type 2
+_LEAST_TIMEOUT = 1000  # microseconds
 _DTYPES: dict[str, np.dtype[np.floating]] = {"FP16": np.dtype("<f2"), "FP32": np.dtype("<f4")}
 
 
@@ -49,6 +52,29 @@ class Shared:
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """How a request is to be queued.
+
+    Attributes:
+        priority: The lower the sooner; what the model's configuration does not have counts as its default.
+        queue_seconds: How long it may wait; then Triton answers that it has expired, and does not execute it. At most
+            what the model's configuration says.
+    """
+
+    priority: int
+    queue_seconds: float
+
+    def serialise(self) -> bytes:
+        """Write the parameters; appended to a request they are part of it."""
+        message = ModelInferRequest()
+        message.parameters["priority"].uint64_param = self.priority
+        # 0 would mean for ever
+        message.parameters["timeout"].int64_param = max(_LEAST_TIMEOUT, round(self.queue_seconds * 1e6))
+        serialised: bytes = message.SerializeToString()
+        return serialised
+
+
+@dataclass(frozen=True, slots=True)
 class RequestTemplate:
     """A call of a model whose shapes are fixed, serialised but for the tensors.
 
@@ -70,15 +96,15 @@ class RequestTemplate:
             message.outputs.add(name=name)
         return cls(message.SerializeToString(), tuple(map(_describe, inputs)), tuple(map(_size_of, inputs)))
 
-    def fill(self, *tensors: bytes | memoryview | Shared) -> bytes:
-        """Append the raw tensors, and where the others lie.
+    def fill(self, *tensors: bytes | memoryview | Shared, terms: Terms | None = None) -> bytes:
+        """Append the raw tensors, and where the others lie; without terms the request queues as the model's default.
 
         Raises:
             ValueError: A tensor has another size than the header says.
         """
         if tuple(map(len, tensors)) != self.sizes:
             raise ValueError(f"Tensors of {tuple(map(len, tensors))} bytes, not {self.sizes}.")
-        parts: list[bytes | memoryview] = [self.header]
+        parts: list[bytes | memoryview] = [self.header, b"" if terms is None else terms.serialise()]
         for described, tensor in zip(self.inputs, tensors, strict=True):
             if isinstance(tensor, Shared):
                 parts += _field(_INPUTS, described + _where(tensor))
