@@ -82,6 +82,7 @@ class FakeBackend:
         decodes: The prompts that were decoded, one by one or together.
         together: How many prompts each decode of many had.
         encode_error, decode_error: Raised instead of an answer, while set.
+        spec_errors: Raised instead of a model's spec, by its name.
         gate: Encoding and decoding wait for it.
     """
 
@@ -92,11 +93,14 @@ class FakeBackend:
         self.together: list[int] = []
         self.encode_error: Exception | None = None
         self.decode_error: Exception | None = None
+        self.spec_errors: dict[str, Exception] = {}
         self.logits: npt.NDArray[np.float16] | None = None
         self.gate = asyncio.Event()
         self.gate.set()
 
     async def spec(self, model: str) -> ModelSpec:
+        if model in self.spec_errors:
+            raise self.spec_errors[model]
         if model not in self._specs:
             raise ModelNotFound(f"There is no model {model!r}.", model=model)
         return self._specs[model]

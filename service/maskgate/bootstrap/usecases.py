@@ -12,6 +12,7 @@ from maskgate.domain.image import ImageLimits
 from maskgate.transport.usecases import UseCases
 from maskgate.usecases.admission import Admission
 from maskgate.usecases.decode import Decode
+from maskgate.usecases.describe_models import GetModel, ListModels
 from maskgate.usecases.embed_image import EmbedImage
 from maskgate.usecases.get_image import GetImage
 from maskgate.usecases.render_masks import RenderMasks
@@ -93,7 +94,14 @@ def create_usecases(settings: Settings, ports: Ports, embed: EmbedImage) -> UseC
         ),
         offload=ports.offload,
     )
-    return UseCases(upload, GetImage(store=ports.store), segment)
+    get_model = GetModel(backend=ports.backend, default_model=settings.models[0])
+    return UseCases(
+        upload_image=upload,
+        get_image=GetImage(store=ports.store),
+        segment=segment,
+        list_models=ListModels(get_model=get_model, models=settings.models),
+        get_model=get_model,
+    )
 
 
 def image_limits(settings: Settings) -> ImageLimits:

@@ -57,3 +57,23 @@ class ModelSpec:
     def bucket(self, slots: int) -> int:
         """Return the smallest bucket with so many slots; there is one for what `Prompt.check_fits` has let pass."""
         return next(bucket for bucket in self.slot_buckets if bucket >= slots)
+
+    @property
+    def max_points(self) -> int:
+        """Most points of a prompt without a box, whose place a pad point takes; a box takes two slots."""
+        return self.prompt_slots - 1
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """A model that clients may ask for.
+
+    Attributes:
+        name: Its name.
+        is_default: Whether calls without a name mean it.
+        spec: What is known of it; None while it does not answer.
+    """
+
+    name: str
+    is_default: bool
+    spec: ModelSpec | None

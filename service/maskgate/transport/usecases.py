@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from maskgate.usecases.describe_models import GetModel, ListModels
     from maskgate.usecases.get_image import GetImage
     from maskgate.usecases.segment import Segment
     from maskgate.usecases.upload_image import UploadImage
@@ -18,3 +19,5 @@ class UseCases:
     upload_image: UploadImage
     get_image: GetImage
     segment: Segment
+    list_models: ListModels
+    get_model: GetModel

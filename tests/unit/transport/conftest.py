@@ -4,12 +4,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.unit.transport import resources as resources_of
 from tests.unit.transport.skins import SKINS, open_grpc, open_rest
 from tests.unit.transport.world import World
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from tests.unit.transport.resources import Resources
     from tests.unit.transport.skins import GrpcSkin, RestSkin, Skin
 
 
@@ -22,6 +24,12 @@ def world() -> World:
 async def skin(request: pytest.FixtureRequest, world: World) -> AsyncIterator[Skin]:
     async with SKINS[request.param](world) as opened:
         yield opened
+
+
+@pytest.fixture
+def resources(skin: Skin) -> Resources:
+    """The client of the fixture `skin`, with its other methods."""
+    return resources_of.of(skin)
 
 
 @pytest.fixture

@@ -125,10 +125,10 @@ class RestSkin:
         self.client = client
 
     async def upload(self, content: bytes) -> Answer:
-        return _from_http(await self.client.post("/v1/images", content=content))
+        return from_http(await self.client.post("/v1/images", content=content))
 
     async def get(self, image_id: str) -> Answer:
-        return _from_http(await self.client.get(f"/v1/images/{image_id}"))
+        return from_http(await self.client.get(f"/v1/images/{image_id}"))
 
     async def segment(
         self,
@@ -164,7 +164,7 @@ class RestSkin:
 
     async def send_bytes(self, image_id: str, content: bytes, headers: dict[str, str] | None = None) -> Answer:
         headers = {"Content-Type": "application/json"} | (headers or {})
-        return _from_http(await self.client.post(f"/v1/images/{image_id}:segment", content=content, headers=headers))
+        return from_http(await self.client.post(f"/v1/images/{image_id}:segment", content=content, headers=headers))
 
     async def send_garbage(self, image_id: str) -> Answer:
         return await self.send_bytes(image_id, b'{"points": [{"x": 1, ')
@@ -180,10 +180,10 @@ class GrpcSkin:
         self._stub: Any = SegmentationServiceStub(channel)  # type: ignore[no-untyped-call]
 
     async def upload(self, content: bytes) -> Answer:
-        return await _from_rpc(self._stub.UploadImage(pb.UploadImageRequest(content=content)), part="image")
+        return await from_rpc(self._stub.UploadImage(pb.UploadImageRequest(content=content)), part="image")
 
     async def get(self, image_id: str) -> Answer:
-        return await _from_rpc(self._stub.GetImage(pb.GetImageRequest(image_id=image_id)), part="image")
+        return await from_rpc(self._stub.GetImage(pb.GetImageRequest(image_id=image_id)), part="image")
 
     async def segment(
         self,
@@ -210,11 +210,11 @@ class GrpcSkin:
         return await self.send(request, timeout=timeout)
 
     async def send(self, request: pb.SegmentRequest, *, timeout: float | None = None) -> Answer:
-        return await _from_rpc(self._stub.Segment(request, timeout=timeout))
+        return await from_rpc(self._stub.Segment(request, timeout=timeout))
 
     async def send_garbage(self, image_id: str) -> Answer:
         method: Any = self.channel.unary_unary(f"/{SERVICE}/Segment")
-        return await _from_rpc(method(b"\x0a\xff\xff" + image_id.encode()))
+        return await from_rpc(method(b"\x0a\xff\xff" + image_id.encode()))
 
 
 @asynccontextmanager
@@ -248,7 +248,8 @@ async def open_grpc(world: World) -> AsyncIterator[GrpcSkin]:
 SKINS: dict[str, Callable[[World], AbstractAsyncContextManager[Skin]]] = {"grpc": open_grpc, "rest": open_rest}
 
 
-def _from_http(response: httpx.Response) -> Answer:
+def from_http(response: httpx.Response) -> Answer:
+    """Read an answer of HTTP."""
     body = response.json()
     if response.is_success:
         return Answer("OK", payload=body)
@@ -260,7 +261,8 @@ def _from_http(response: httpx.Response) -> Answer:
     )
 
 
-async def _from_rpc(call: Awaitable[Message], *, part: str | None = None) -> Answer:
+async def from_rpc(call: Awaitable[Message], *, part: str | None = None) -> Answer:
+    """Read an answer of gRPC, or the one part that it consists of."""
     try:
         response = await call
     except grpc.aio.AioRpcError as error:

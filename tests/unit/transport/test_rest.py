@@ -312,6 +312,8 @@ async def test_the_documentation_describes_every_route(rest: RestSkin) -> None:
         "/v1/images",
         "/v1/images/{image_id}",
         "/v1/images/{image_id}:segment",
+        "/v1/models",
+        "/v1/models/{name}",
         "/livez",
         "/readyz",
         "/metrics",

@@ -28,6 +28,7 @@ class World:
         max_seconds: The deadline of calls that bring none.
         decodes, waiting: Places in the mask decoder and in front of it.
         calls: Calls at once.
+        models: Those that clients may ask for.
     """
 
     backend: FakeBackend = field(default_factory=FakeBackend)
@@ -36,13 +37,16 @@ class World:
     decodes: int = 8
     waiting: int = 8
     calls: int = 100
+    models: tuple[str, ...] = (SPEC.name,)
 
     def __post_init__(self) -> None:
         self.registry = CollectorRegistry()
         self.metrics = Metrics(self.registry)
         self.health = Health()
         self.observer = CallObserver(self.metrics.calls, max_seconds=self.max_seconds, max_calls=self.calls)
-        settings = SETTINGS.model_copy(update={"decode_concurrency": self.decodes, "decode_waiting": self.waiting})
+        settings = SETTINGS.model_copy(
+            update={"decode_concurrency": self.decodes, "decode_waiting": self.waiting, "models": self.models}
+        )
         cache = FakeCache()
         ports = Ports(
             tiers=EmbeddingTiers(FakeShelf(), cache, FakeLocks(cache)),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from maskgate.transport.grpc._pb import segmentation_pb2
+from maskgate.transport.grpc._pb import models_pb2, segmentation_pb2
+from maskgate.transport.grpc._pb.models_pb2_grpc import add_ModelServiceServicer_to_server
 from maskgate.transport.grpc._pb.segmentation_pb2_grpc import add_SegmentationServiceServicer_to_server
+from maskgate.transport.grpc.servicers.models import ModelServicer
 from maskgate.transport.grpc.servicers.segmentation import SegmentationServicer
 
 if TYPE_CHECKING:
@@ -16,7 +18,11 @@ if TYPE_CHECKING:
 PACKAGE = segmentation_pb2.DESCRIPTOR.package
 """The proto package of all of them."""
 
-SERVICES = tuple(service.full_name for service in segmentation_pb2.DESCRIPTOR.services_by_name.values())
+SERVICES = tuple(
+    service.full_name
+    for file in (segmentation_pb2, models_pb2)
+    for service in file.DESCRIPTOR.services_by_name.values()
+)
 """Their full names."""
 
 
@@ -24,3 +30,4 @@ def add_services(server: grpc.aio.Server, usecases: UseCases) -> None:
     """Make a server answer their methods."""
     segmentation = SegmentationServicer(usecases)
     add_SegmentationServiceServicer_to_server(segmentation, server)  # type: ignore[no-untyped-call] # generated
+    add_ModelServiceServicer_to_server(ModelServicer(usecases), server)  # type: ignore[no-untyped-call]
