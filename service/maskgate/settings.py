@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from ipaddress import ip_address
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt
+from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _MEBI = 1024 * 1024
@@ -23,6 +24,14 @@ def _redis_url(value: str) -> str:
     return value
 
 
+def _is_loopback(host: str) -> bool:
+    """Whether only this machine reaches an address. A name may come to mean anything, but for this one (RFC 6761)."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 class Settings(BaseSettings):
     """Each field is the environment variable MASKGATE_ and its name in upper case. docs/settings.md lists them."""
 
@@ -30,7 +39,15 @@ class Settings(BaseSettings):
 
     host: str = Field(
         "127.0.0.1",
-        description="Address to listen on. Loopback by default: there is no authentication yet.",
+        description="Address to listen on. Another one than the loopback needs `insecure`.",
+    )
+    insecure: bool = Field(
+        default=False, description="Lets everybody who reaches an address that is not the loopback do everything."
+    )
+    tls_cert_file: str = Field("", description="PEM with the certificate and its chain: both ports then speak TLS.")
+    tls_key_file: str = Field("", description="PEM with the certificate's key, not encrypted.")
+    tls_client_ca_file: str = Field(
+        "", description="PEM with the authorities whose certificates clients have to show on both ports (mTLS)."
     )
     grpc_port: int = Field(50051, ge=0, le=65535, description="Port of gRPC; 0 picks a free one.")
     http_port: int = Field(8080, ge=0, le=65535, description="Port of REST, probes and metrics; 0 picks a free one.")
@@ -139,3 +156,20 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="DEBUG, INFO, WARNING or ERROR."
     )
+
+    @model_validator(mode="after")
+    def _is_guarded(self) -> Self:
+        if not (self.insecure or _is_loopback(self.host)):
+            raise ValueError(
+                f"host {self.host} is not the loopback, and whoever reaches it could do everything: "
+                "say --insecure (MASKGATE_INSECURE=true) if that is meant"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _tls_is_whole(self) -> Self:
+        if bool(self.tls_cert_file) != bool(self.tls_key_file):
+            raise ValueError("tls_cert_file and tls_key_file belong together: one of them is missing")
+        if self.tls_client_ca_file and not self.tls_cert_file:
+            raise ValueError("tls_client_ca_file needs tls_cert_file and tls_key_file")
+        return self

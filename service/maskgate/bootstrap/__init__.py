@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, ProcessCollector
 
 from maskgate.bootstrap.adapters import open_adapters
-from maskgate.bootstrap.servers import CannotListenError, Gateway, Watchers, authority, open_servers
+from maskgate.bootstrap.failures import CannotServeError
+from maskgate.bootstrap.servers import Gateway, Watchers, authority, open_servers
 from maskgate.bootstrap.usecases import open_usecases
 from maskgate.telemetry import Metrics
 from maskgate.transport.health import Health, watch
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from maskgate.settings import Settings
     from maskgate.transport.health import Probe
 
-__all__ = ["CannotListenError", "Gateway", "authority", "open_gateway"]
+__all__ = ["CannotServeError", "Gateway", "authority", "open_gateway"]
 
 
 @asynccontextmanager
@@ -29,7 +30,7 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
     """Open a gateway; on leaving it is unready first, ends the calls under way, then closes what they needed.
 
     Raises:
-        CannotListenError: An address is taken, or is not this machine's.
+        CannotServeError: An address is taken or is not this machine's, or the files of TLS are of no use.
     """
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)

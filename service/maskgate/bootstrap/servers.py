@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from maskgate.bootstrap.failures import CannotServeError
+from maskgate.bootstrap.tls import read_tls
 from maskgate.transport.calls import CallObserver
 from maskgate.transport.grpc.server import GrpcBounds, create_server
 from maskgate.transport.rest.app import create_app
@@ -22,13 +24,14 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
     from prometheus_client import CollectorRegistry
 
+    from maskgate.bootstrap.tls import Tls
     from maskgate.settings import Settings
     from maskgate.telemetry import Metrics
     from maskgate.transport.health import Health
     from maskgate.transport.usecases import UseCases
 
 
-class CannotListenError(Exception):
+class CannotListenError(CannotServeError):
     """An address that the gateway was told to listen on is taken, or is not this machine's."""
 
     def __init__(self, host: str, port: int, *, option: str) -> None:
@@ -54,13 +57,18 @@ class Watchers:
 
 @asynccontextmanager
 async def open_servers(settings: Settings, usecases: UseCases, watchers: Watchers) -> AsyncIterator[Gateway]:
-    """Serve both protocols; both stop taking calls at once, and share the time to end those under way."""
+    """Serve both protocols; both stop taking calls at once, and share the time to end those under way.
+
+    Raises:
+        CannotServeError: An address or the files of TLS are of no use.
+    """
     observer = CallObserver(
         watchers.metrics.calls,
         max_seconds=settings.request_timeout_seconds,
         max_calls=settings.max_concurrent_calls,
     )
-    grpc_server, grpc_port = await _start_grpc(settings, usecases, observer=observer, health=watchers.health)
+    tls = read_tls(settings)
+    grpc_server, grpc_port = await _start_grpc(settings, usecases, observer=observer, health=watchers.health, tls=tls)
     app = create_app(
         usecases,
         observer=observer,
@@ -69,7 +77,7 @@ async def open_servers(settings: Settings, usecases: UseCases, watchers: Watcher
         max_upload_bytes=settings.max_upload_bytes,
     )
     try:
-        async with _http(settings, app) as http:
+        async with _http(settings, app, tls=tls) as http:
             yield Gateway(grpc_port, http.port)
             await watchers.health.stop()
             http.server.should_exit = True
@@ -79,15 +87,16 @@ async def open_servers(settings: Settings, usecases: UseCases, watchers: Watcher
 
 
 async def _start_grpc(
-    settings: Settings, usecases: UseCases, *, observer: CallObserver, health: Health
+    settings: Settings, usecases: UseCases, *, observer: CallObserver, health: Health, tls: Tls | None
 ) -> tuple[grpc.aio.Server, int]:
     bounds = GrpcBounds(
         max_message_bytes=2 * settings.max_upload_bytes,  # room to refuse a large upload with our own reason
         max_concurrent_calls=settings.max_concurrent_calls,
     )
     server = await create_server(usecases, observer=observer, health_state=health, bounds=bounds)
+    address = authority(settings.host, settings.grpc_port)
     try:
-        port = server.add_insecure_port(authority(settings.host, settings.grpc_port))
+        port = server.add_secure_port(address, tls.grpc) if tls else server.add_insecure_port(address)
     except RuntimeError as error:
         raise CannotListenError(settings.host, settings.grpc_port, option="--grpc-port") from error
     await server.start()
@@ -101,13 +110,14 @@ class _Http:
 
 
 @asynccontextmanager
-async def _http(settings: Settings, app: FastAPI) -> AsyncIterator[_Http]:
+async def _http(settings: Settings, app: FastAPI, *, tls: Tls | None) -> AsyncIterator[_Http]:
     config = uvicorn.Config(
         app,
         log_config=None,
         access_log=False,
         lifespan="off",
         timeout_graceful_shutdown=int(settings.drain_seconds),
+        **(tls.http if tls else {}),
     )
     server = _EmbeddedServer(config)
     with _listener(settings) as listener:

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from pydantic import ValidationError
 
-from maskgate.bootstrap import CannotListenError, authority, open_gateway
+from maskgate.bootstrap import CannotServeError, authority, open_gateway
 from maskgate.settings import Settings
 from maskgate.telemetry import configure_logging
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 
 @click.command()
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
+@click.option(
+    "--insecure", is_flag=True, default=None, help="Listen on any address although everybody may do everything."
+)
+@click.option("--tls-cert-file", help="PEM with certificate and chain: both ports then speak TLS.")
+@click.option("--tls-key-file", help="PEM with the certificate's key.")
+@click.option("--tls-client-ca-file", help="PEM with authorities of clients' certificates, which are asked for then.")
 @click.option("--grpc-port", type=int, help="Port of gRPC.  [default: 50051]")
 @click.option("--http-port", type=int, help="Port of REST, probes and metrics.  [default: 8080]")
 @click.option("--triton-url", help="host:port of Triton's gRPC endpoint.  [default: 127.0.0.1:8001]")
@@ -28,20 +37,30 @@ def serve(**options: Any) -> None:  # noqa: ANN401 - click's options, validated 
 
     Every option, and more, can be set by an environment variable MASKGATE_…: see docs/settings.md.
     """
-    settings = _settings({name: value for name, value in options.items() if value not in (None, ())})
+    settings = read_settings(options)
     configure_logging(settings.log_level)
     try:
         asyncio.run(_serve(settings))
-    except CannotListenError as error:
+    except CannotServeError as error:
         raise click.ClickException(str(error)) from error
 
 
-def _settings(given: dict[str, Any]) -> Settings:
+def read_settings(options: dict[str, Any]) -> Settings:
+    """Read the settings; options that were given win over the environment.
+
+    Raises:
+        click.UsageError: They make no sense.
+    """
     try:
-        return Settings(**given)
+        return Settings(**{name: value for name, value in options.items() if value not in (None, ())})
     except ValidationError as error:
-        wrong = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
-        raise click.UsageError("; ".join(wrong)) from error
+        raise click.UsageError("; ".join(map(_explained, error.errors()))) from error
+
+
+def _explained(item: ErrorDetails) -> str:
+    """Name the setting that is wrong; what is wrong with several names them itself."""
+    where = ".".join(map(str, item["loc"]))
+    return f"{where}: {item['msg']}" if where else item["msg"].removeprefix("Value error, ")
 
 
 async def _serve(settings: Settings) -> None:
@@ -50,6 +69,6 @@ async def _serve(settings: Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, asked_to_stop.set)
     async with open_gateway(settings) as gateway:
-        host = settings.host
-        click.echo(f"gRPC {authority(host, gateway.grpc_port)}, REST http://{authority(host, gateway.http_port)}")
+        host, scheme = settings.host, "https" if settings.tls_cert_file else "http"
+        click.echo(f"gRPC {authority(host, gateway.grpc_port)}, REST {scheme}://{authority(host, gateway.http_port)}")
         await asked_to_stop.wait()

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from maskgate.cli.serve import read_settings
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -26,6 +28,7 @@ def _port(name: str, *, default: int, of: str) -> Callable[[Callable[..., None]]
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address on which the gateway listens.")
+@click.option("--insecure", is_flag=True, help="Listen on any address although everybody may do everything.")
 @_port("--grpc-port", default=50051, of="The gateway's gRPC port")
 @_port("--http-port", default=8080, of="The gateway's HTTP port")
 @_port("--triton-grpc-port", default=8001, of="Triton's gRPC port, on the loopback")
@@ -50,6 +53,7 @@ def up(*, logs: bool, **options: Any) -> None:  # noqa: ANN401 - the fields of S
     # Needs the extra `stack`, which a machine that only runs `maskgate serve` has no use for.
     from maskgate.stack import CannotStart, EmbeddedStack, StackConfig, StackError, StopRequested  # noqa: PLC0415
 
+    _require_what_up_can(options)
     follow_log = click.echo if logs else None
     with stop_signals() as stopping:
         try:
@@ -62,6 +66,12 @@ def up(*, logs: bool, **options: Any) -> None:  # noqa: ANN401 - the fields of S
         except StackError as error:
             click.echo(f"Error: {explain(error)}", err=True)
             sys.exit(2 if isinstance(error, CannotStart) else 1)
+
+
+def _require_what_up_can(options: dict[str, Any]) -> None:
+    """Ask the gateway's settings before anything starts: the gateway itself would only be asked in the end."""
+    if read_settings({"host": options["host"], "insecure": options["insecure"] or None}).tls_cert_file:
+        raise click.UsageError("maskgate up serves in the clear: unset MASKGATE_TLS_…, or run maskgate serve.")
 
 
 @contextmanager

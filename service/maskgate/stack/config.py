@@ -18,6 +18,8 @@ class StackConfig:
     """None: `model_repository` in the working directory or the checkout."""
     host: str = "127.0.0.1"
     """The gateway's address. Valkey has no TCP port and Triton stays on the loopback."""
+    insecure: bool = False
+    """Whether the gateway may listen elsewhere than on the loopback although everybody may do everything."""
     grpc_port: int = 50051
     http_port: int = 8080
     triton_grpc_port: int = 8001

@@ -41,6 +41,7 @@ def gateway_command(config: StackConfig, endpoints: Endpoints, *, shared_memory_
     return (
         *(sys.executable, "-m", "maskgate", "serve"),
         *(part for option in options.items() for part in option),
+        *(("--insecure",) if config.insecure else ()),
         *(part for model in config.models for part in ("--model", model)),
     )
 

@@ -114,6 +114,16 @@ def test_the_gateway_is_told_where_everything_is() -> None:
     ) == command
 
 
+def test_the_gateway_is_told_that_it_may_be_open() -> None:
+    """Only a stack that was told so starts a gateway that everybody may use."""
+    endpoints = create_endpoints(StackConfig(), run_directory=RUN)
+
+    assert [True, False] == [
+        "--insecure" in gateway_command(StackConfig(insecure=insecure), endpoints, shared_memory_prefix="x")
+        for insecure in (True, False)
+    ]
+
+
 def test_given_servers_are_used() -> None:
     """`--redis-url` and `--triton-url` are what clients get to know."""
     config = StackConfig(redis_url="redis://cache:6379", triton_url="triton:8001")
