@@ -30,9 +30,8 @@ def test_a_contract_of_several_files(tmp_path: Path) -> None:
         [ROOT / "protos/generate.sh", folder], cwd=tmp_path, env={**os.environ, "PYTHON": sys.executable}, check=True
     )
 
-    generated = {
-        f"{file}_{kind}" for file in ("segmentation", "second") for kind in ("pb2.py", "pb2.pyi", "pb2_grpc.py")
-    }
+    contract = [path.stem for path in (tmp_path / "protos/maskgate/v1").glob("*.proto")]
+    generated = {f"{file}_{kind}" for file in contract for kind in ("pb2.py", "pb2.pyi", "pb2_grpc.py")}
     assert {"__init__.py", *generated} == {path.name for path in folder.iterdir()}
     for path in map(folder.joinpath, generated):
         assert "from maskgate.v1" not in path.read_text()
