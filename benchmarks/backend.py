@@ -23,6 +23,7 @@ def config_of(model: TritonModel) -> dict[str, Any]:
         "max_batch_size": model.max_batch,
         "input": [_tensor(tensor) for tensor in model.inputs],
         "output": [_tensor(tensor) for tensor in model.outputs],
+        "parameters": {name: {"string_value": value} for name, value in model.parameters.items()},
     }
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from maskforge.errors import IncompleteModel
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from maskforge.export.triton_config import TritonModel
@@ -40,21 +40,16 @@ class Shapes(NamedTuple):
     max: Shape
 
 
-PROMPTS: Final = Sizes(1, 32, 64)
-"""K where it is free. One prompt's image tokens take 10 to 20 MB, so 2 images of 64 prompts stay below 3 GB."""
-
-
 def profile_of(model: TritonModel) -> dict[str, Shapes]:
     """Say for which shapes the plan of a Triton model is built, by input."""
     batch = Sizes(1, next(iter(model.preferred_batches), 1), model.max_batch)
-    return {tensor.name: _shapes(tensor.dims, batch) for tensor in model.inputs}
+    return {tensor.name: _shapes([batch, *tensor.axes]) for tensor in model.inputs}
 
 
-def _shapes(dims: Shape, batch: Sizes) -> Shapes:
-    """Put the batch before `dims`, and the number of prompts where they say -1."""
-    smallest, tuned, largest = (
-        (images, *(prompts if dim < 0 else dim for dim in dims)) for images, prompts in zip(batch, PROMPTS, strict=True)
-    )
+def _shapes(axes: Sequence[int | Sizes]) -> Shapes:
+    """Take the sizes of the free axes, and those of the others as they are."""
+    ranges = [axis if isinstance(axis, Sizes) else Sizes(axis, axis, axis) for axis in axes]
+    smallest, tuned, largest = zip(*ranges, strict=True)
     return Shapes(smallest, tuned, largest)
 
 

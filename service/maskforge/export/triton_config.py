@@ -8,21 +8,43 @@ ONNX graph through a Python-based backend of that name. Fields and values: Trito
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from maskforge.engines.profiles import Sizes
 from maskforge.sam.config import SamConfig
 
 POINT_SLOTS = 8
-ONE_PROMPT = 1
-ANY_PROMPTS = -1
+"""P of the prompts that nearly all are."""
+SLOT_BUCKETS = (POINT_SLOTS, 16, 32, 64)
+"""P where it is free: the numbers of slots that the gateway lays prompts out over."""
+SLOTS = Sizes(POINT_SLOTS, POINT_SLOTS, max(SLOT_BUCKETS))
+PROMPTS = Sizes(1, 32, 64)
+"""K where it is free. One prompt's image tokens take 10 to 20 MB, so 2 images of 64 prompts stay below 3 GB."""
 SECOND = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """An input or output: its dims leave out the batch."""
+    """An input or output: its axes leave out the batch, and say of free ones how long they may be."""
 
     name: str
     dtype: str
-    dims: tuple[int, ...]
+    axes: tuple[int | Sizes, ...]
+
+    @property
+    def dims(self) -> tuple[int, ...]:
+        """The axes as Triton writes them: -1 where they are free."""
+        return tuple(-1 if isinstance(axis, Sizes) else axis for axis in self.axes)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What a decoder takes for an image: K prompts of P slots."""
+
+    prompts: int | Sizes
+    slots: int | Sizes
+
+
+ONE_PROMPT = Row(1, POINT_SLOTS)
+MANY_PROMPTS = Row(PROMPTS, SLOTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +143,14 @@ def _decoder_multi(name: str, config: SamConfig, parameters: Mapping[str, str]) 
         name=f"{name}_decoder_multi",
         stage="decoder_multi",
         max_batch=2,
-        inputs=_decoder_inputs(config, ANY_PROMPTS),
-        outputs=_decoder_outputs(config, ANY_PROMPTS),
+        inputs=_decoder_inputs(config, MANY_PROMPTS),
+        outputs=_decoder_outputs(config, MANY_PROMPTS),
         queues=(Queue(10 * SECOND, 64), Queue(10 * SECOND, 64)),
-        parameters=parameters,
+        parameters={
+            **parameters,
+            "max_prompts": str(PROMPTS.max),
+            "slot_buckets": ",".join(map(str, SLOT_BUCKETS)),
+        },
         warm_up=(1, 2),
         priority="PRIORITY_DEFAULT",
         delay_us=1000,
@@ -137,25 +163,25 @@ def _embeddings(config: SamConfig) -> Tensor:
     return Tensor("image_embeddings", "FP16", (config.embed_dim, side, side))
 
 
-def _decoder_inputs(config: SamConfig, prompts: int) -> tuple[Tensor, ...]:
+def _decoder_inputs(config: SamConfig, row: Row) -> tuple[Tensor, ...]:
     side = config.mask_size
     return (
         _embeddings(config),
-        Tensor("point_coords", "FP32", (prompts, POINT_SLOTS, 2)),
-        Tensor("point_labels", "FP32", (prompts, POINT_SLOTS)),
-        Tensor("mask_input", "FP16", (prompts, side, side)),
-        Tensor("has_mask_input", "FP32", (prompts,)),
-        Tensor("select", "FP32", (prompts,)),
+        Tensor("point_coords", "FP32", (row.prompts, row.slots, 2)),
+        Tensor("point_labels", "FP32", (row.prompts, row.slots)),
+        Tensor("mask_input", "FP16", (row.prompts, side, side)),
+        Tensor("has_mask_input", "FP32", (row.prompts,)),
+        Tensor("select", "FP32", (row.prompts,)),
     )
 
 
-def _decoder_outputs(config: SamConfig, prompts: int) -> tuple[Tensor, ...]:
+def _decoder_outputs(config: SamConfig, row: Row) -> tuple[Tensor, ...]:
     side, masks = config.mask_size, config.mask_tokens
     return (
-        Tensor("low_res_masks", "FP16", (prompts, masks, side, side)),
-        Tensor("iou_predictions", "FP32", (prompts, masks)),
-        Tensor("best_mask", "FP16", (prompts, side, side)),
-        Tensor("best_iou", "FP32", (prompts,)),
+        Tensor("low_res_masks", "FP16", (row.prompts, masks, side, side)),
+        Tensor("iou_predictions", "FP32", (row.prompts, masks)),
+        Tensor("best_mask", "FP16", (row.prompts, side, side)),
+        Tensor("best_iou", "FP32", (row.prompts,)),
     )
 
 

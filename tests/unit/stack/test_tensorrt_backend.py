@@ -230,6 +230,76 @@ def test_prompts_run_in_the_narrowest_graph(backend: ModuleType, expected: int, 
     assert expected == buckets.infer(inputs, wanted=["best_mask"])["best_mask"]
 
 
+@pytest.mark.parametrize(("expected", "slots"), [(16, 9), (16, 12), (16, 16), (2, 1)])
+def test_prompts_of_any_width_are_filled_up(backend: ModuleType, expected: int, slots: int) -> None:
+    """A prompt that is narrower than the graph that it needs gets empty slots."""
+    buckets = backend.networks.SlotBuckets({width: SlotNetwork() for width in (2, 8, 16)})
+    inputs = {"point_labels": np.ones((1, 2, slots), np.float32), "point_coords": np.ones((1, 2, slots, 2), np.float32)}
+
+    filled = backend.networks.of_width(inputs, expected)
+
+    assert expected == buckets.infer(inputs, wanted=["best_mask"])["best_mask"]
+    assert [1] * slots + [-2] * (expected - slots) == filled["point_labels"][0, 1].tolist()
+    assert filled["point_coords"].sum() == 4 * slots
+
+
+def test_a_prompt_that_is_too_long_is_refused(backend: ModuleType) -> None:
+    """There is no graph for it: an invalid argument, not a failure."""
+    buckets = backend.networks.SlotBuckets({slots: SlotNetwork() for slots in (2, 8)})
+    inputs = {"point_labels": np.ones((1, 1, 9), np.float32), "point_coords": np.ones((1, 1, 9, 2), np.float32)}
+
+    with pytest.raises(backend.InvalidCall, match="9 slots, of 8"):
+        buckets.infer(inputs, wanted=["best_mask"])
+
+
+class PromptNetwork:
+    """Answers a prompt with its labels, and remembers shapes."""
+
+    input_names = ("image_embeddings", "point_labels", "select")
+
+    def __init__(self) -> None:
+        self.shapes: list[tuple[tuple[int, ...], ...]] = []
+
+    def infer(
+        self, inputs: Mapping[str, NDArray[np.generic]], *, wanted: Iterable[str]
+    ) -> dict[str, NDArray[np.generic]]:
+        self.shapes.append(tuple(inputs[name].shape for name in self.input_names))
+        return {name: inputs["point_labels"] * inputs["image_embeddings"].max() for name in wanted}
+
+
+def test_many_prompts_are_computed_one_by_one(backend: ModuleType) -> None:
+    """Each prompt of a row sees the row's embedding, and the answers come back in order."""
+    network = PromptNetwork()
+    labels = np.arange(6, dtype=np.float32).reshape(1, 3, 2)
+    inputs = {"image_embeddings": np.full((1, 4), 2.0), "point_labels": labels, "select": np.ones((1, 3))}
+
+    answer = backend.networks.PromptByPrompt(network).infer(inputs, wanted=["best_mask"])
+
+    assert [((1, 4), (1, 1, 2), (1, 1))] * 3 == network.shapes
+    assert (2 * labels).tolist() == answer["best_mask"].tolist()
+
+
+@pytest.mark.parametrize(("labels", "selects"), [(2, 3), (0, 0)])
+def test_inputs_must_agree_on_the_prompts(backend: ModuleType, labels: int, selects: int) -> None:
+    """Different numbers of prompts, or none at all, are an invalid argument."""
+    inputs = {"point_labels": np.zeros((1, labels, 8)), "select": np.zeros((1, selects))}
+
+    with pytest.raises(backend.InvalidCall, match="number of prompts"):
+        backend.networks.PromptByPrompt(PromptNetwork()).infer(inputs, wanted=["best_mask"])
+
+
+def test_a_seldom_graph_is_compiled_when_it_is_needed(backend: ModuleType, tmp_path: Path) -> None:
+    """Until then its file is not even looked at; its inputs are known from the configuration."""
+    graphs = import_module("graphs", package=backend.__name__)
+    seldom = graphs.OnFirstUse(tmp_path / "1" / "model.onnx", CONFIG, graphs.WHOLE)
+    known = list(seldom.input_names)
+    write_model(tmp_path)
+
+    answers = [seldom.infer({"values": np.array([[1, value]])}, wanted=["total"])["total"].tolist() for value in (2, 3)]
+
+    assert (["values"], [[[3]], [[4]]]) == (known, answers)
+
+
 def test_only_slots_are_narrowed(backend: ModuleType, compiled_models: ModuleType) -> None:
     """The other inputs keep the shapes of the configuration."""
     config = {
@@ -246,6 +316,33 @@ def test_only_slots_are_narrowed(backend: ModuleType, compiled_models: ModuleTyp
     }
 
     assert {"point_coords": "[1,1,2,2]", "point_labels": "[1,1,2]", "mask_input": "[1,1,8,8]"} == narrow
+
+
+def test_graphs_have_one_prompt(backend: ModuleType) -> None:
+    """Where a configuration leaves the numbers of prompts and slots open, a graph has one prompt of so many slots."""
+    inputs = [
+        {"name": "image_embeddings", "dims": ["256", "64", "64"]},
+        {"name": "point_coords", "dims": ["-1", "-1", "2"]},
+        {"name": "point_labels", "dims": ["-1", "-1"]},
+        {"name": "select", "dims": ["-1"]},
+    ]
+
+    fixed = backend.networks.with_slots({"input": inputs}, 16)["input"]
+
+    assert [[256, 64, 64], [1, 16, 2], [1, 16], [1]] == [tensor["dims"] for tensor in fixed]
+
+
+@pytest.mark.parametrize(
+    ("expected", "slots", "parameters"),
+    [
+        ([8, 16, 64], -1, {"slot_buckets": {"string_value": "8,16,64"}}),
+        ([8], 8, {"slot_buckets": {"string_value": "8,16,64"}}),
+        ([8], 8, {}),
+    ],
+)
+def test_numbers_of_slots(backend: ModuleType, expected: list[int], slots: int, parameters: object) -> None:
+    """They are a parameter where the configuration leaves them open, and in its dims where it does not."""
+    assert expected == backend.networks.buckets_of({"parameters": parameters}, slots)
 
 
 class MaskNetwork:
@@ -268,15 +365,18 @@ class MaskNetwork:
         ("plain", 0, ["best_mask", "best_iou"]),
         ("plain", 0, ["best_mask", "best_iou", "iou_predictions"]),
         ("plain", 0, ["best_mask"]),
+        ("several", 0, ["low_res_masks", "iou_predictions"]),
+        ("plain", 0, ["iou_predictions"]),
         ("whole", 1, ["best_mask", "best_iou"]),
+        ("whole", 1, ["low_res_masks", "iou_predictions"]),
         ("whole", 0, ["best_mask", "low_res_masks"]),
     ],
 )
-def test_the_graph_without_masks_is_preferred(
-    backend: ModuleType, expected: str, has_mask: float, wanted: list[str]
-) -> None:
-    """Only a mask input, or the wish for more than the best mask, needs the whole graph."""
-    network = backend.networks.PlainFirst(plain=MaskNetwork("plain"), whole=MaskNetwork("whole"))
+def test_the_cheapest_part_is_preferred(backend: ModuleType, expected: str, has_mask: float, wanted: list[str]) -> None:
+    """Only a mask input, or the wish for the best mask beside all of them, needs the whole graph."""
+    names = ("plain", "several", "whole")
+    parts = zip(backend.networks.PARTS, map(MaskNetwork, names), strict=True)
+    network = backend.networks.PartsFirst(list(parts))
 
     answer = network.infer({"has_mask_input": np.full((1, 1), has_mask)}, wanted=wanted)
 

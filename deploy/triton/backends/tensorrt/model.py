@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Protocol
 import networks
 import numpy as np
 import triton_python_backend_utils as pb_utils
+from graphs import InvalidCall
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from networks import Array, Network
+    from graphs import Array, Network
 
 
 class TritonPythonModel:
@@ -72,10 +73,6 @@ class Executor:
             return _refusal(error, pb_utils.TritonError.INVALID_ARG)
         except Exception as error:  # noqa: BLE001 - the outermost handler: whatever went wrong is the response
             return _refusal(error, pb_utils.TritonError.INTERNAL)
-
-
-class InvalidCall(ValueError):
-    """A request lacks an input, or its inputs disagree on how many rows it has."""
 
 
 def _input(request: Request, name: str) -> Array:

@@ -2,77 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import triton_python_backend_utils as pb_utils
-from compiled_models import WHOLE, CompiledModels, Part, tensors_of
+from compiled_models import WHOLE, Part
+from graphs import InvalidCall, OnFirstUse, OnnxNetwork
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
-    Array = NDArray[Any]
+    from graphs import Array, Network
 
 COORDS, LABELS = "point_coords", "point_labels"
 HAS_MASK, MASK = "has_mask_input", "mask_input"
-BEST = frozenset({"best_mask", "best_iou", "iou_predictions"})
-PLAIN = Part(zero=frozenset({HAS_MASK, MASK}), outputs=BEST)
+EMBEDDING = "image_embeddings"
+NO_MASK = frozenset({HAS_MASK, MASK})
+PLAIN = Part(zero=NO_MASK, outputs=frozenset({"best_mask", "best_iou", "iou_predictions"}))
 """All that a prompt without a mask needs, if one mask is wanted for it: most clicks."""
+SEVERAL = Part(zero=NO_MASK, outputs=frozenset({"low_res_masks", "iou_predictions"}))
+"""All that a prompt without a mask needs, if all masks are wanted: everything in an image."""
+PARTS = (PLAIN, SEVERAL, WHOLE)
+"""The cheapest first."""
 EMPTY_SLOT = -2.0
+ANY = -1
+"""What a configuration says of an axis that has no fixed size."""
 NARROW_SLOTS = (2, 4)
 """Graphs are compiled for so many slots too, besides the configuration's."""
-
-
-class Network(Protocol):
-    """A function from arrays to arrays, by name."""
-
-    @property
-    def input_names(self) -> Sequence[str]:
-        """The inputs, all of which it needs."""
-
-    def infer(self, inputs: Mapping[str, Array], *, wanted: Sequence[str]) -> dict[str, Array]:
-        """Computes the wanted outputs; they stay as they are when it is called again."""
-
-
-class OnnxNetwork:
-    """An ONNX graph compiled by OpenVINO, with the tensors that the model's configuration promises."""
-
-    def __init__(self, onnx: Path, config: Mapping[str, Any], part: Part = WHOLE) -> None:
-        """Compiles a part of the graph in the shapes of `config`; the graph must have every tensor of `config`."""
-        self._compiled = CompiledModels.from_environment().compile(onnx, config, part)
-        self._inputs = tensors_of(self._compiled.inputs, part.inputs_of(config), of=onnx)
-        self._outputs = tensors_of(self._compiled.outputs, part.outputs_of(config), of=onnx)
-        self._dtypes = {o["name"]: pb_utils.triton_string_to_numpy(o["data_type"]) for o in config["output"]}
-
-    @property
-    def input_names(self) -> Sequence[str]:
-        """The inputs of the model's configuration that its part of the graph has."""
-        return tuple(self._inputs)
-
-    def infer(self, inputs: Mapping[str, Array], *, wanted: Iterable[str]) -> dict[str, Array]:
-        """Returns the wanted outputs, in the dtypes of the model's configuration.
-
-        Each inference has a request of its own: making one takes 10 microseconds (measured), and its outputs belong
-        to nobody else, so that responses can be views of them instead of copies.
-        """
-        request = self._compiled.create_infer_request()
-        request.infer({name: self._typed(name, inputs[name]) for name in self._inputs}, share_inputs=True)
-        outputs = {name: request.get_tensor(self._outputs[name]).data for name in wanted}
-        return {name: array.astype(self._dtypes[name], copy=False) for name, array in outputs.items()}
-
-    def warm_up(self) -> None:
-        """Computes zeros: the first inference of a graph also makes its kernels."""
-        shapes = {
-            name: [axis.get_length() if axis.is_static else 1 for axis in port.partial_shape]
-            for name, port in self._inputs.items()
-        }
-        self.infer({name: np.zeros(shape, np.float32) for name, shape in shapes.items()}, wanted=())
-
-    def _typed(self, name: str, array: Array) -> Array:
-        return array.astype(self._inputs[name].element_type.to_dtype(), copy=False)
 
 
 class SlotBuckets:
@@ -95,32 +51,66 @@ class SlotBuckets:
     def infer(self, inputs: Mapping[str, Array], *, wanted: Sequence[str]) -> dict[str, Array]:
         """Computes the wanted outputs; labels are [B,K,P], coordinates [B,K,P,2]."""
         used = used_slots(inputs[LABELS])
-        slots, network = next((slots, network) for slots, network in self._networks if slots >= used)
-        narrow = {LABELS: inputs[LABELS][..., :slots], COORDS: inputs[COORDS][..., :slots, :]}
-        return network.infer({**inputs, **narrow}, wanted=wanted)
+        slots, network = next((bucket for bucket in self._networks if bucket[0] >= used), (0, None))
+        if network is None:
+            raise InvalidCall(f"a prompt has {used} slots, of {self._networks[-1][0]}")
+        return network.infer({**inputs, **of_width(inputs, slots)}, wanted=wanted)
 
 
-class PlainFirst:
-    """Computes a prompt in a graph that knows of no mask inputs and of one mask alone, whenever that will do.
+class PartsFirst:
+    """Computes a prompt in the first part of the graph that will do.
 
     Embedding a mask input that is not there, and drawing masks that nobody asked for, is a sixth of the whole graph's
     time (docs/adr/0010).
     """
 
-    def __init__(self, *, plain: Network, whole: Network) -> None:
-        """Takes both networks."""
-        self._plain = plain
-        self._whole = whole
+    def __init__(self, parts: Sequence[tuple[Part, Network]]) -> None:
+        """Takes parts, the cheapest first and the whole graph at the end."""
+        self._parts = parts
 
     @property
     def input_names(self) -> Sequence[str]:
         """Those of the whole graph."""
-        return self._whole.input_names
+        _, whole = self._parts[-1]
+        return whole.input_names
 
     def infer(self, inputs: Mapping[str, Array], *, wanted: Sequence[str]) -> dict[str, Array]:
         """Computes the wanted outputs."""
-        is_plain = BEST.issuperset(wanted) and not inputs[HAS_MASK].any()
-        return (self._plain if is_plain else self._whole).infer(inputs, wanted=wanted)
+        has_mask = bool(inputs[HAS_MASK].any())
+        network = next(network for part, network in self._parts if _will_do(part, wanted, has_mask=has_mask))
+        return network.infer(inputs, wanted=wanted)
+
+
+def _will_do(part: Part, wanted: Sequence[str], *, has_mask: bool) -> bool:
+    return not (has_mask and part.zero) and (part.outputs is None or part.outputs.issuperset(wanted))
+
+
+class PromptByPrompt:
+    """Computes the prompts of a row one after another, each in a graph of fixed shape.
+
+    A graph for any number of prompts would take half as long again for each of them (docs/adr/0014).
+    """
+
+    def __init__(self, network: Network) -> None:
+        """Takes what computes one prompt."""
+        self._network = network
+
+    @property
+    def input_names(self) -> Sequence[str]:
+        """Those of a prompt."""
+        return self._network.input_names
+
+    def infer(self, inputs: Mapping[str, Array], *, wanted: Sequence[str]) -> dict[str, Array]:
+        """Computes the wanted outputs, [1,K,...]; all inputs but the embedding are [1,K,...]."""
+        counts = {array.shape[1] for name, array in inputs.items() if name != EMBEDDING}
+        if len(counts) != 1 or 0 in counts:
+            raise InvalidCall(f"inputs disagree on the number of prompts, or there are none: {sorted(counts)}")
+        answers = [self._network.infer(_prompt(inputs, index), wanted=wanted) for index in range(counts.pop())]
+        return {name: np.concatenate([answer[name] for answer in answers], axis=1) for name in wanted}
+
+
+def _prompt(inputs: Mapping[str, Array], index: int) -> dict[str, Array]:
+    return {name: array if name == EMBEDDING else array[:, index : index + 1] for name, array in inputs.items()}
 
 
 def used_slots(labels: Array) -> int:
@@ -129,28 +119,73 @@ def used_slots(labels: Array) -> int:
     return int(used[-1]) + 1 if used.size else 0
 
 
+def of_width(inputs: Mapping[str, Array], slots: int) -> dict[str, Array]:
+    """Cuts empty slots off prompts, or appends some, until they have so many."""
+    missing = max(0, slots - inputs[LABELS].shape[-1])
+    labels, coords = inputs[LABELS][..., :slots], inputs[COORDS][..., :slots, :]
+    if missing:
+        rest = [(0, 0)] * (labels.ndim - 1)
+        labels = np.pad(labels, [*rest, (0, missing)], constant_values=EMPTY_SLOT)
+        coords = np.pad(coords, [*rest, (0, missing), (0, 0)])
+    return {LABELS: labels, COORDS: coords}
+
+
 def load_network(onnx: Path, config: Mapping[str, Any]) -> Network:
     """Compiles a graph, several times if it takes prompts."""
     dims = {tensor["name"]: [int(dim) for dim in tensor["dims"]] for tensor in config["input"]}
     if LABELS not in dims:
         return OnnxNetwork(onnx, config)
-    whole = _buckets(onnx, config, WHOLE)
-    if -1 in dims[LABELS]:  # of many prompts all masks are wanted
-        return whole
-    return PlainFirst(plain=_buckets(onnx, config, PLAIN), whole=whole)
+    prompts, slots = dims[LABELS]
+    graph = PromptGraph(onnx, config, buckets_of(config, slots))
+    if prompts == ANY:
+        return PromptByPrompt(PartsFirst(graph.parts(often=[SEVERAL])))
+    return PartsFirst(graph.parts(often=[PLAIN, WHOLE]))
 
 
-def _buckets(onnx: Path, config: Mapping[str, Any], part: Part) -> SlotBuckets:
-    slots = next(int(tensor["dims"][-1]) for tensor in config["input"] if tensor["name"] == LABELS)
-    widths = {*(narrow for narrow in NARROW_SLOTS if narrow < slots), slots}
-    networks = {width: OnnxNetwork(onnx, with_slots(config, width), part) for width in widths}
-    for network in networks.values():
-        network.warm_up()  # Triton's warm-up is all zeros: no slot is empty, so it meets the widest only
-    return SlotBuckets(networks)
+def buckets_of(config: Mapping[str, Any], slots: int) -> list[int]:
+    """The numbers of slots that a configuration promises; those of longer prompts are a parameter."""
+    if slots != ANY:
+        return [slots]
+    return [int(bucket) for bucket in config["parameters"]["slot_buckets"]["string_value"].split(",")]
+
+
+class PromptGraph:
+    """Compiles a graph for one prompt, in several widths."""
+
+    def __init__(self, onnx: Path, config: Mapping[str, Any], buckets: Sequence[int]) -> None:
+        """Takes the numbers of slots that prompts may have; there are narrower graphs than the first, too."""
+        self._onnx = onnx
+        self._config = config
+        self._usual = [*(narrow for narrow in NARROW_SLOTS if narrow < buckets[0]), buckets[0]]
+        self._long = buckets[1:]
+
+    def parts(self, *, often: Sequence[Part]) -> list[tuple[Part, Network]]:
+        """All of the graph's parts; those that are needed often are compiled at once, but for long prompts.
+
+        Whichever are, the same part answers a prompt: two of them may differ in the last bits.
+        """
+        return [(part, self._buckets(part, at_once=part in often)) for part in PARTS]
+
+    def _buckets(self, part: Part, *, at_once: bool) -> SlotBuckets:
+        usual = {slots: (self._warm if at_once else self._later)(slots, part) for slots in self._usual}
+        return SlotBuckets({**usual, **{slots: self._later(slots, part) for slots in self._long}})
+
+    def _warm(self, slots: int, part: Part) -> Network:
+        network = OnnxNetwork(self._onnx, with_slots(self._config, slots), part)
+        network.warm_up()  # Triton's warm-up is all zeros: no slot is empty, so it meets one width only
+        return network
+
+    def _later(self, slots: int, part: Part) -> Network:
+        return OnFirstUse(self._onnx, with_slots(self._config, slots), part)
 
 
 def with_slots(config: Mapping[str, Any], slots: int) -> dict[str, Any]:
-    """Returns a configuration whose prompts have so many slots."""
-    dims = {LABELS: lambda dims: [*dims[:-1], slots], COORDS: lambda dims: [*dims[:-2], slots, dims[-1]]}
-    inputs = [{**t, "dims": dims.get(t["name"], list)(t["dims"])} for t in config["input"]]
+    """Returns a configuration of one prompt that has so many slots."""
+    widths = {LABELS: lambda dims: [*dims[:-1], slots], COORDS: lambda dims: [*dims[:-2], slots, dims[-1]]}
+    inputs = [{**t, "dims": _of_one(widths.get(t["name"], list)(t["dims"]))} for t in config["input"]]
     return {**config, "input": inputs}
+
+
+def _of_one(dims: Sequence[Any]) -> list[int]:
+    first, *rest = map(int, dims)
+    return [1 if first == ANY else first, *rest]

@@ -33,11 +33,12 @@ def test_a_decoder_is_tuned_for_the_first_preferred_batch() -> None:
 
 
 def test_the_multi_decoder_is_tuned_for_many_prompts_on_one_image() -> None:
-    """The decoder of many prompts takes 1 to 64 of them on 1 or 2 images."""
+    """The decoder of many prompts takes 1 to 64 of them on 1 or 2 images, of 8 to 64 slots each; most have 8."""
     profile = profile_of(MULTI)
 
     assert Shapes((1, 256, 64, 64), (1, 256, 64, 64), (2, 256, 64, 64)) == profile["image_embeddings"]
-    assert Shapes((1, 1, 8, 2), (1, 32, 8, 2), (2, 64, 8, 2)) == profile["point_coords"]
+    assert Shapes((1, 1, 8, 2), (1, 32, 8, 2), (2, 64, 64, 2)) == profile["point_coords"]
+    assert Shapes((1, 1, 8), (1, 32, 8), (2, 64, 64)) == profile["point_labels"]
     assert Shapes((1, 1, 256, 256), (1, 32, 256, 256), (2, 64, 256, 256)) == profile["mask_input"]
 
 
