@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from maskgate.domain.embedding import Embedding, EmbeddingKey
     from maskgate.domain.image import ImageId
+    from maskgate.domain.mask_handle import MaskAddress
     from maskgate.domain.prompt import PromptSlots
 
 _T = TypeVar("_T")
@@ -97,6 +98,10 @@ class FakeBackend:
         self.logits: npt.NDArray[np.float16] | None = None
         self.gate = asyncio.Event()
         self.gate.set()
+
+    def serve(self, spec: ModelSpec) -> None:
+        """Serve a model in place of one of its name."""
+        self._specs[spec.name] = spec
 
     async def spec(self, model: str) -> ModelSpec:
         if model in self.spec_errors:
@@ -305,6 +310,19 @@ class FakeStore:
         self._images.clear()
 
 
+class FakeMasks:
+    """A mask shelf that is a dictionary."""
+
+    def __init__(self) -> None:
+        self.entries: dict[MaskAddress, npt.NDArray[np.float16]] = {}
+
+    async def put(self, address: MaskAddress, logits: npt.NDArray[np.float16]) -> None:
+        self.entries[address] = logits
+
+    async def get(self, address: MaskAddress) -> npt.NDArray[np.float16] | None:
+        return self.entries.get(address)
+
+
 class FailingCache:
     """A cache that cannot be asked."""
 
@@ -313,6 +331,16 @@ class FailingCache:
 
     async def put(self, key: EmbeddingKey, embedding: Embedding) -> None:
         raise CacheUnavailable("The cache is away.", key=key, bytes=embedding.size_bytes)
+
+
+class FailingMasks:
+    """A mask shelf that cannot be asked."""
+
+    async def put(self, address: MaskAddress, logits: npt.NDArray[np.float16]) -> None:
+        raise CacheUnavailable("The masks are away.", address=address, bytes=logits.nbytes)
+
+    async def get(self, address: MaskAddress) -> npt.NDArray[np.float16] | None:
+        raise CacheUnavailable("The masks are away.", address=address)
 
 
 class FailingLocks:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Self
 import grpc
 
 from maskgate.domain.image import ImageId
-from maskgate.domain.mask_prompt import LogitsSource
+from maskgate.domain.mask_handle import MaskHandle
+from maskgate.domain.mask_prompt import HandleSource, LogitsSource
 from maskgate.domain.outline import Polygon
 from maskgate.domain.output import CroppedPng, LowResLogits, MaskFormat, MaskOutput, RenderedMask
 from maskgate.domain.prompt import Box, CoordinateSpace, Multimask, Point, Prompt
@@ -102,8 +103,7 @@ class Client:
     ) -> Answer:
         """Ask for the masks that a prompt means, in the forms of `output`.
 
-        To refine a mask, ask for MaskFormat.LOW_RES_LOGITS and give LogitsSource(mask.low_res_logits.data) as the next
-        prompt's mask, to the same model.
+        To refine a mask, give HandleSource(mask.handle) as the next prompt's mask, on the same image and model.
         """
         request = pb.SegmentRequest(
             image_id=str(image_id),
@@ -128,7 +128,12 @@ def _from_box(box: Box) -> pb.Box:
 
 
 def _from_source(mask: MaskSource) -> pb.MaskPrompt:
-    return pb.MaskPrompt(logits=mask.data) if isinstance(mask, LogitsSource) else pb.MaskPrompt(png=mask.png)
+    match mask:
+        case HandleSource(handle):
+            return pb.MaskPrompt(mask_handle=handle.text)
+        case LogitsSource(data):
+            return pb.MaskPrompt(logits=data)
+    return pb.MaskPrompt(png=mask.png)
 
 
 def _from_output(output: MaskOutput) -> pb.MaskOutput:
@@ -136,6 +141,7 @@ def _from_output(output: MaskOutput) -> pb.MaskOutput:
         formats=[_FORMATS[form] for form in output.formats],
         polygon_tolerance=output.polygon_tolerance,
         polygon_min_area=output.polygon_min_area,
+        mask_handles=output.handles,
     )
 
 
@@ -151,6 +157,7 @@ def _to_mask(mask: pb.Mask, output: MaskOutput) -> RenderedMask:
         cropped_png=_to_crop(mask.cropped_png) if mask.HasField("cropped_png") else None,
         polygons=tuple(map(_to_polygon, mask.polygons)) if output.wants(MaskFormat.POLYGONS) else None,
         low_res_logits=_to_logits(mask.low_res_logits) if mask.HasField("low_res_logits") else None,
+        handle=MaskHandle(mask.mask_handle) if mask.mask_handle else None,
     )
 
 

@@ -98,6 +98,16 @@ class Settings(BaseSettings):
         description="An image that nobody asks for lives that long in Redis. Longer means that evicted embeddings "
         "can be made again; shorter saves memory.",
     )
+    mask_memory_bytes: PositiveInt = Field(
+        64 * _MEBI, description="Most bytes of answered masks kept in this process; one of SAM has 128 KiB."
+    )
+    mask_ttl_seconds: PositiveInt = Field(
+        600, description="A mask that no prompt starts from is kept that long, in this process and in Redis."
+    )
+    mask_share: bool = Field(
+        default=True,
+        description="Whether masks are kept in Redis, too, so that the next prompt can reach any gateway.",
+    )
     redis_connections: PositiveInt = Field(32, description="Most connections to Redis.")
     redis_connect_timeout_seconds: PositiveFloat = Field(0.5, description="Time to connect to Redis.")
     redis_timeout_seconds: PositiveFloat = Field(

@@ -84,6 +84,26 @@ class SlabMetrics:
         )
 
 
+class MaskMetrics:
+    """Masks that the next prompt can start from."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.lookups = Counter(
+            "maskgate_mask_handle_lookups",
+            "Lookups of a mask by its handle, by tier (l1, l2) and result (hit, miss, error).",
+            ("tier", "result"),
+            registry=registry,
+        )
+        self.unshared = Counter(
+            "maskgate_mask_handles_unshared",
+            "Masks that no other gateway can start from: Redis could not take them, or not as fast as they came.",
+            registry=registry,
+        )
+        self.bytes = Gauge(
+            "maskgate_mask_handle_bytes", "Bytes of masks in the memory of the gateway.", registry=registry
+        )
+
+
 class FlightMetrics:
     """Encodes that several gateways wanted."""
 
@@ -140,6 +160,7 @@ class Metrics:
         self.calls = CallMetrics(registry)
         self.cache = CacheMetrics(registry)
         self.slab = SlabMetrics(registry)
+        self.masks = MaskMetrics(registry)
         self.flights = FlightMetrics(registry)
         self.inference = InferenceMetrics(registry)
         self.component_up = Gauge(

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 from pycocotools import mask as coco
 
+from maskgate.cli.segment import segment
 from maskgate.domain.image import ImageId
-from maskgate.domain.mask_prompt import LogitsSource
+from maskgate.domain.mask_prompt import HandleSource, LogitsSource
 from maskgate.domain.output import MaskFormat, MaskOutput
 from maskgate.domain.prompt import Multimask, Point, Prompt
 from maskgate.domain.timing import CacheTier
@@ -133,6 +135,29 @@ def test_masks_are_refined(client: Client) -> None:
     assert overlap(first.masks[0].pixels, again.masks[0].pixels) > 0.5
 
 
+def test_masks_are_refined_by_handle(client: Client, rest: httpx.Client, stack: EmbeddedStack) -> None:
+    """A handle refines as its logits do, over both protocols, and after a restart of the gateway still does."""
+    image_id = client.upload(photos.fresh("cat"))
+    with_logits = MaskOutput(frozenset({MaskFormat.COCO_RLE, MaskFormat.LOW_RES_LOGITS}))
+    first = client.segment(image_id, Prompt((Point(160, 180),)), output=with_logits).masks[0]
+    assert first.handle is not None
+    assert first.low_res_logits is not None
+    both, by_handle = (Point(160, 180), Point(80, 250)), HandleSource(first.handle)
+
+    expected = client.segment(image_id, Prompt(both, mask=LogitsSource(first.low_res_logits.data))).masks[0]
+    refined = client.segment(image_id, Prompt(both, mask=by_handle)).masks[0]
+    points = [{"x": point.x, "y": point.y} for point in both]
+    body = {"points": points, "mask": {"mask_handle": str(first.handle)}}
+    over_rest = rest.post(f"/v1/images/{image_id}:segment", json=body).json()
+    stack.restart("gateway")
+    elsewhere = client.segment(image_id, Prompt(both, mask=by_handle)).masks[0]
+
+    assert expected.rle is not None
+    assert expected == refined
+    assert expected.rle.counts == over_rest["masks"][0]["rle"]["counts"]
+    assert overlap(expected.pixels, elsewhere.pixels) > 0.97
+
+
 def test_a_drawn_mask_is_taken(client: Client, rest: httpx.Client) -> None:
     """What people drew as PNG, alone, over REST: the mask that comes back is of the same object."""
     truth = photos.truth("cat")
@@ -244,3 +269,17 @@ def _maskgate(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "maskgate", *arguments], capture_output=True, text=True, timeout=120, check=False
     )
+
+
+def test_the_command_line_starts_from_a_mask(stack: EmbeddedStack, tmp_path: Path) -> None:
+    """What `maskgate segment` has written it can start from, by itself."""
+    once, again = tmp_path / "once.png", tmp_path / "again.png"
+    asked = ["docs/photos/cat.jpg", "--address", str(stack.endpoints.grpc)]
+
+    results = [
+        CliRunner().invoke(segment, [*asked, *options, "-o", str(written)])
+        for options, written in ((["--box", "0,28,332,324", "--stable"], once), (["--mask", str(once)], again))
+    ]
+
+    assert [0, 0] == [result.exit_code for result in results], [result.output for result in results]
+    assert overlap(*(np.asarray(Image.open(path)) > 0 for path in (once, again))) > 0.5

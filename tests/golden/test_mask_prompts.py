@@ -16,10 +16,16 @@ from torch import Tensor, nn
 
 from maskforge.sam.config import SamConfig
 from maskforge.sam.model import Prompts, Sam
+from maskgate.domain.embedding import EmbeddingKey
 from maskgate.domain.frame import Frame
-from maskgate.domain.image import ImageSize
-from maskgate.domain.mask_prompt import LogitsSource, logits_of_bytes
+from maskgate.domain.image import ImageId, ImageSize
+from maskgate.domain.mask import DecodedMasks
+from maskgate.domain.mask_prompt import HandleSource, LogitsSource, logits_of_bytes
+from maskgate.domain.output import RenderedMask
 from maskgate.domain.prompt import Box, CoordinateSpace, Point, Prompt, PromptSlots
+from maskgate.usecases.keep_masks import KeepMasks
+from maskgate.usecases.resolve_mask import ResolveMask
+from tests.fakes import SPEC, FakeMaskReader, FakeMasks, inline
 from tests.golden import reference
 from tests.golden.reference import ReferenceSam
 
@@ -29,6 +35,9 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float32]
 
 TOLERANCE = 1e-4
+HALF_PRECISION = 1e-3
+"""Masks are answered, and kept, as fp16; the reference hands its own on as fp32."""
+KEY = EmbeddingKey.of(ImageId.of(b"photo"), SPEC)
 CONFIG = SamConfig()
 SIDE, MASK_SIZE, SLOTS = CONFIG.image_size, CONFIG.mask_size, 8
 SIZES = [ImageSize(641, 427), ImageSize(427, 641)]
@@ -43,26 +52,32 @@ class Case(NamedTuple):
     model: Sam
     embedding: Tensor
 
-    def expected(self, prompt: Prompt, size: ImageSize, mask: Floats) -> tuple[Floats, Floats]:
+    def expected(self, prompt: Prompt, size: ImageSize, mask: Floats | None) -> tuple[Floats, Floats]:
         """What the reference answers to points, box and mask [M, M]: logits [T, M, M] and predicted IoU [T]."""
         predictor = self._predictor(size)
         points = np.array([(point.x, point.y) for point in prompt.points]) if prompt.points else None
         labels = np.array([point.label for point in prompt.points]) if prompt.points else None
         box = prompt.box and np.array([prompt.box.x1, prompt.box.y1, prompt.box.x2, prompt.box.y2])
-        answers = [predictor.predict(points, labels, box, mask[None], multimask_output=many) for many in (False, True)]
+        start = None if mask is None else mask[None]
+        answers = [predictor.predict(points, labels, box, start, multimask_output=many) for many in (False, True)]
         return np.concatenate([logits for _, _, logits in answers]), np.concatenate([iou for _, iou, _ in answers])
 
     def actual(self, prompt: Prompt, size: ImageSize) -> tuple[Floats, Floats]:
         """What our model answers to the tensors that the gateway makes of a prompt."""
         assert isinstance(prompt.mask, LogitsSource)
-        frame = Frame(size, SIDE)
-        logits = logits_of_bytes(prompt.mask.data, MASK_SIZE)
-        slots = PromptSlots.fill(prompt.in_pixels(size), frame=frame, slots=SLOTS, mask=logits)
+        return self.actual_from(prompt, size, logits_of_bytes(prompt.mask.data, MASK_SIZE))
+
+    def actual_from(
+        self, prompt: Prompt, size: ImageSize, mask: npt.NDArray[np.float16] | None
+    ) -> tuple[Floats, Floats]:
+        """What our model answers to points and box, starting from logits or not."""
+        slots = PromptSlots.fill(prompt.in_pixels(size), frame=Frame(size, SIDE), slots=SLOTS, mask=mask)
+        logits = np.zeros((MASK_SIZE, MASK_SIZE), np.float32) if mask is None else mask.astype(np.float32)
         prompts = Prompts(
             torch.from_numpy(slots.coords)[None, None],
             torch.from_numpy(slots.labels)[None, None],
-            torch.from_numpy(logits.astype(np.float32))[None, None],
-            torch.ones(1, 1),
+            torch.from_numpy(logits)[None, None],
+            torch.full((1, 1), float(mask is not None)),
         )
         masks, iou = self.model.decode(self.embedding, prompts)
         return masks[0, 0].numpy(), iou[0, 0].numpy()
@@ -136,3 +151,23 @@ def test_a_mask_matters(case: Case) -> None:
     one, other = (case.actual(prompt, SIZES[0])[0] for prompt in prompts)
 
     assert np.abs(one - other).max() > 100 * TOLERANCE
+
+
+@pytest.mark.parametrize("token", [1, 2, 3])
+async def test_handles_refine_as_the_reference_does(case: Case, token: int) -> None:
+    """Click, then correct one of the masks by its handle: `SamPredictor.predict` twice, with that mask's logits."""
+    size, click, both = SIZES[0], Prompt(CLICKS[:1]), Prompt(CLICKS)
+    first, _ = case.expected(click, size, None)
+    expected, expected_iou = case.expected(both, size, first[token])
+    logits, iou = case.actual_from(click, size, None)
+    decoded = DecodedMasks(logits.astype(np.float16)[1:], iou[1:], (1, 2, 3))
+    shelf, rendered = FakeMasks(), RenderedMask(0.0, 0.0, token, 0, None)
+
+    (kept,) = await KeepMasks(shelf=shelf)(KEY, decoded, (rendered,))
+    assert kept.handle is not None
+    resolve = ResolveMask(shelf=shelf, reader=FakeMaskReader(), offload=inline)
+    start = await resolve(HandleSource(kept.handle), KEY, Frame(size, SIDE), MASK_SIZE)
+    found, found_iou = case.actual_from(both, size, start)
+
+    np.testing.assert_allclose(found, expected, atol=HALF_PRECISION)
+    np.testing.assert_allclose(found_iou, expected_iou, atol=HALF_PRECISION)

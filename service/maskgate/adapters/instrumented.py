@@ -13,28 +13,28 @@ from maskgate.domain.errors import CacheUnavailable, MaskgateError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    import numpy as np
+    import numpy.typing as npt
     from prometheus_client import Counter
 
     from maskgate.domain.call import Call
     from maskgate.domain.embedding import Embedding, EmbeddingKey, HeldEmbedding
     from maskgate.domain.image import EncoderImage
     from maskgate.domain.mask import DecodedMasks, DecodedRows
+    from maskgate.domain.mask_handle import MaskAddress
     from maskgate.domain.model import ModelSpec
     from maskgate.domain.prompt import MaskSelection, PromptSlots
-    from maskgate.ports import EmbeddingCache, EmbeddingShelf, EncodeLocks, InferenceBackend, Lease
-    from maskgate.telemetry import CacheMetrics, FlightMetrics, InferenceMetrics
+    from maskgate.ports import EmbeddingCache, EmbeddingShelf, EncodeLocks, InferenceBackend, Lease, MaskShelf
+    from maskgate.telemetry import CacheMetrics, FlightMetrics, InferenceMetrics, MaskMetrics
 
 _log = structlog.get_logger(__name__)
 
 
-class _Tier:
+class _Lookups:
     """The counters of one tier, all of them exposed from the start."""
 
-    def __init__(self, tier: str, metrics: CacheMetrics) -> None:
-        self.write_errors = metrics.write_errors.labels(tier)
-        self.hits, self.misses, self.errors = [
-            metrics.lookups.labels(tier, result) for result in ("hit", "miss", "error")
-        ]
+    def __init__(self, tier: str, lookups: Counter) -> None:
+        self.hits, self.misses, self.errors = [lookups.labels(tier, result) for result in ("hit", "miss", "error")]
 
     def looked_up(self, *, found: bool) -> None:
         (self.hits if found else self.misses).inc()
@@ -45,7 +45,7 @@ class InstrumentedShelf:
 
     def __init__(self, inner: EmbeddingShelf, *, tier: str, metrics: CacheMetrics) -> None:
         self._inner = inner
-        self._counters = _Tier(tier, metrics)
+        self._counters = _Lookups(tier, metrics.lookups)
 
     def hold(self, key: EmbeddingKey) -> HeldEmbedding | None:
         """See EmbeddingShelf."""
@@ -64,7 +64,8 @@ class InstrumentedCache:
     def __init__(self, inner: EmbeddingCache, *, tier: str, metrics: CacheMetrics) -> None:
         self._inner = inner
         self._tier = tier
-        self._counters = _Tier(tier, metrics)
+        self._counters = _Lookups(tier, metrics.lookups)
+        self._write_errors = metrics.write_errors.labels(tier)
 
     async def get(self, key: EmbeddingKey) -> Embedding | None:
         """See EmbeddingCache; never raises."""
@@ -82,8 +83,35 @@ class InstrumentedCache:
         try:
             await self._inner.put(key, embedding)
         except CacheUnavailable as error:
-            self._counters.write_errors.inc()
+            self._write_errors.inc()
             _log.warning("embedding_cache.unwritable", tier=self._tier, error=str(error))
+
+
+class InstrumentedMasks:
+    """Counts lookups of masks; on a shelf that cannot be asked there is none, and what it cannot take is not shared."""
+
+    def __init__(self, inner: MaskShelf, *, tier: str, metrics: MaskMetrics) -> None:
+        self._inner = inner
+        self._counters = _Lookups(tier, metrics.lookups)
+        self._unshared = metrics.unshared
+
+    async def put(self, address: MaskAddress, logits: npt.NDArray[np.float16]) -> None:
+        """See MaskShelf; never raises. What fails is counted and not logged: it would be with every click."""
+        try:
+            await self._inner.put(address, logits)
+        except CacheUnavailable:
+            self._unshared.inc()
+
+    async def get(self, address: MaskAddress) -> npt.NDArray[np.float16] | None:
+        """See MaskShelf; never raises."""
+        try:
+            logits = await self._inner.get(address)
+        except CacheUnavailable as error:
+            self._counters.errors.inc()
+            _log.warning("masks.unreadable", error=str(error))
+            return None
+        self._counters.looked_up(found=logits is not None)
+        return logits
 
 
 class InstrumentedLocks:

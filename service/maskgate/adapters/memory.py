@@ -1,8 +1,11 @@
-"""The memory of this process: the first tier of embeddings and of images, bounded by bytes."""
+"""The memory of this process: the first tier of embeddings, images and masks, bounded by bytes."""
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
+from dataclasses import dataclass
+from time import monotonic
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from maskgate.domain.embedding import HeldEmbedding
@@ -10,40 +13,74 @@ from maskgate.domain.embedding import HeldEmbedding
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
+    import numpy as np
+    import numpy.typing as npt
+
     from maskgate.domain.embedding import Embedding, EmbeddingKey
+    from maskgate.domain.mask_handle import MaskAddress
 
 _V = TypeVar("_V")
 
 
-class BoundedLru(Generic[_V]):
-    """A mapping that forgets what was used longest ago when it grows over a number of bytes."""
+@dataclass(slots=True)
+class _Entry(Generic[_V]):
+    """What is remembered, and until when if nobody asks for it."""
 
-    def __init__(self, *, max_bytes: int, size_of: Callable[[_V], int]) -> None:
+    value: _V
+    until: float
+
+
+class BoundedLru(Generic[_V]):
+    """A mapping that forgets what was used longest ago: over a number of bytes, or after a time, when something comes.
+
+    Args:
+        max_bytes: How much is remembered.
+        size_of: How much one value is.
+        ttl: Seconds after its last use for which an entry is remembered.
+        clock: Seconds that only grow.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_bytes: int,
+        size_of: Callable[[_V], int],
+        ttl: float = math.inf,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
         self._max_bytes = max_bytes
         self._size_of = size_of
-        self._entries: OrderedDict[Hashable, _V] = OrderedDict()
+        self._ttl = ttl
+        self._clock = clock
+        self._entries: OrderedDict[Hashable, _Entry[_V]] = OrderedDict()  # by last use
         self.size_bytes = 0
 
     def get(self, key: Hashable) -> _V | None:
         """Return an entry and count this as a use."""
-        if key not in self._entries:
+        entry, now = self._entries.get(key), self._clock()
+        if entry is None or entry.until <= now:
             return None
+        entry.until = now + self._ttl
         self._entries.move_to_end(key)
-        return self._entries[key]
+        return entry.value
 
     def put(self, key: Hashable, value: _V) -> None:
         """Remember an entry; one that alone is over the bound is not remembered."""
         self._forget(key)
         if self._size_of(value) > self._max_bytes:
             return
-        self._entries[key] = value
+        now = self._clock()
+        self._entries[key] = _Entry(value, now + self._ttl)
         self.size_bytes += self._size_of(value)
-        while self.size_bytes > self._max_bytes:
+        while self.size_bytes > self._max_bytes or self._oldest().until <= now:
             self._forget(next(iter(self._entries)))
+
+    def _oldest(self) -> _Entry[_V]:
+        return next(iter(self._entries.values()))
 
     def _forget(self, key: Hashable) -> None:
         if key in self._entries:
-            self.size_bytes -= self._size_of(self._entries.pop(key))
+            self.size_bytes -= self._size_of(self._entries.pop(key).value)
 
 
 class MemoryShelf:
@@ -75,3 +112,25 @@ class MemoryShelf:
 
 def _held(embedding: Embedding) -> HeldEmbedding:
     return HeldEmbedding(embedding.original, embedding.tensor, release=lambda: None)
+
+
+class MemoryMaskShelf:
+    """Masks as they were answered, for as long as they are used; they are as near as can be."""
+
+    def __init__(self, *, max_bytes: int, ttl: float) -> None:
+        self._entries: BoundedLru[npt.NDArray[np.float16]] = BoundedLru(
+            max_bytes=max_bytes, size_of=lambda logits: logits.nbytes, ttl=ttl
+        )
+
+    @property
+    def size_bytes(self) -> int:
+        """How many bytes of logits it keeps."""
+        return self._entries.size_bytes
+
+    async def put(self, address: MaskAddress, logits: npt.NDArray[np.float16]) -> None:
+        """See MaskShelf; never waits, never fails."""
+        self._entries.put(address, logits)
+
+    async def get(self, address: MaskAddress) -> npt.NDArray[np.float16] | None:
+        """See MaskShelf; never waits, never fails."""
+        return self._entries.get(address)

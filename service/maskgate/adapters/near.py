@@ -1,4 +1,4 @@
-"""A near copy of the image store in the memory of this process, so that losing Redis loses no upload."""
+"""Near copies in the memory of this process of what is shared: losing Redis loses no upload, and no mask."""
 
 from __future__ import annotations
 
@@ -11,8 +11,12 @@ from maskgate.adapters.memory import BoundedLru
 from maskgate.domain.errors import StoreUnavailable
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from maskgate.domain.image import ImageId, ImageInfo
-    from maskgate.ports import ImageStore
+    from maskgate.domain.mask_handle import MaskAddress
+    from maskgate.ports import ImageStore, MaskShelf
 
 _log = structlog.get_logger(__name__)
 
@@ -63,3 +67,25 @@ class NearImageStore:
             return await self._shared.content(image_id)
         await self.info(image_id)  # makes it live on in the shared store, without moving its bytes
         return kept.content
+
+
+class NearMaskShelf:
+    """Keeps masks near as they are, and on a shared shelf for when the next click reaches another gateway."""
+
+    def __init__(self, near: MaskShelf, shared: MaskShelf) -> None:
+        self._near = near
+        self._shared = shared
+
+    async def put(self, address: MaskAddress, logits: npt.NDArray[np.float16]) -> None:
+        """See MaskShelf."""
+        await self._near.put(address, logits)
+        await self._shared.put(address, logits)
+
+    async def get(self, address: MaskAddress) -> npt.NDArray[np.float16] | None:
+        """See MaskShelf. What is only shared is near from then on."""
+        logits = await self._near.get(address)
+        if logits is None:
+            logits = await self._shared.get(address)
+            if logits is not None:
+                await self._near.put(address, logits)
+        return logits

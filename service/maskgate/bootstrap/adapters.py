@@ -17,10 +17,12 @@ from maskgate.adapters.redis import (
     RedisEmbeddingCache,
     RedisEncodeLocks,
     RedisImageStore,
+    RedisMaskShelf,
     create_redis,
 )
 from maskgate.adapters.threads import ThreadOffload
 from maskgate.adapters.triton import CountedTriton, TritonBackend, TritonBounds
+from maskgate.bootstrap.masks import open_masks
 from maskgate.bootstrap.shelf import open_shelf
 from maskgate.bootstrap.usecases import Ports, image_limits
 from maskgate.transport.health import Probe
@@ -58,6 +60,7 @@ async def open_adapters(settings: Settings, metrics: Metrics) -> AsyncIterator[A
         stack.push_async_callback(triton.close)
         offload = ThreadOffload(threads=settings.threads)
         stack.callback(offload.close)
+        shared_masks = RedisMaskShelf(redis, ttl=settings.mask_ttl_seconds, breaker=breaker, offload=offload)
         ports = Ports(
             tiers=_create_tiers(settings, redis, breaker, metrics, shelf=shelf.embeddings),
             store=_create_store(settings, redis, breaker),
@@ -66,6 +69,7 @@ async def open_adapters(settings: Settings, metrics: Metrics) -> AsyncIterator[A
             offload=offload,
             mask_encoder=PillowMaskEncoder(),
             mask_reader=PillowMaskReader(),
+            masks=await stack.enter_async_context(open_masks(settings, shared_masks, metrics.masks)),
         )
         probes = (
             Probe("triton", required=True, ping=triton.ping),

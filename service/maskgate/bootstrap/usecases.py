@@ -15,6 +15,7 @@ from maskgate.usecases.decode import Decode
 from maskgate.usecases.describe_models import GetModel, ListModels
 from maskgate.usecases.embed_image import EmbedImage
 from maskgate.usecases.get_image import GetImage
+from maskgate.usecases.keep_masks import KeepMasks
 from maskgate.usecases.render_masks import RenderMasks
 from maskgate.usecases.resolve_mask import ResolveMask
 from maskgate.usecases.segment import Segment
@@ -23,7 +24,15 @@ from maskgate.usecases.upload_image import UploadImage
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from maskgate.ports import ImageDecoder, ImageStore, InferenceBackend, MaskEncoder, MaskReader, Offload
+    from maskgate.ports import (
+        ImageDecoder,
+        ImageStore,
+        InferenceBackend,
+        MaskEncoder,
+        MaskReader,
+        MaskShelf,
+        Offload,
+    )
     from maskgate.settings import Settings
     from maskgate.usecases.embed_image import EmbeddingTiers
 
@@ -39,6 +48,7 @@ class Ports:
     offload: Offload
     mask_encoder: MaskEncoder
     mask_reader: MaskReader
+    masks: MaskShelf
 
 
 @asynccontextmanager
@@ -75,13 +85,14 @@ def create_usecases(settings: Settings, ports: Ports, embed: EmbedImage) -> UseC
     )
     segment = Segment(
         embed=embed,
-        resolve=ResolveMask(reader=ports.mask_reader, offload=ports.offload),
+        resolve=ResolveMask(shelf=ports.masks, reader=ports.mask_reader, offload=ports.offload),
         decode=decode,
         render=RenderMasks(
             encoder=ports.mask_encoder,
             offload=ports.offload,
             admission=Admission(tier="mask renderer", concurrency=settings.threads, waiting=settings.render_waiting),
         ),
+        keep=KeepMasks(shelf=ports.masks),
         backend=ports.backend,
         default_model=settings.models[0],
     )

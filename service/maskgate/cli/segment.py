@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 import grpc
@@ -15,6 +15,7 @@ from PIL import Image
 from maskgate.cli.overlay import draw_overlay
 from maskgate.client import Client
 from maskgate.domain.errors import InvalidPrompt
+from maskgate.domain.mask_prompt import PngSource
 from maskgate.domain.output import MaskFormat, MaskOutput
 from maskgate.domain.prompt import Box, Multimask, Point, Prompt
 
@@ -65,7 +66,13 @@ class _NewFile(click.Path):
 @click.option("--overlay", type=_NewFile(".png", ".jpg", ".jpeg"), help="Also draw the mask on the photo.")
 @click.option("--polygons", type=_NewFile(".json"), help="Also write the mask's outlines, JSON.")
 @click.option("--tolerance", type=click.FloatRange(0, 100), default=0.0, help="Pixels by which outlines may be off.")
-@click.option("--single", is_flag=True, help="The model's single-mask output, also for an ambiguous prompt.")
+@click.option("--mask", type=click.File("rb"), help="Mask to start from: a PNG of the photo's size.")
+@click.option(
+    "--single", "multimask", flag_value="single", help="The model's single-mask output, also for an ambiguous prompt."
+)
+@click.option(
+    "--stable", "multimask", flag_value="stable", help="The single-mask output if it is stable, else the best of three."
+)
 @click.option("--model", default="", help="Model; empty means the server's default.")
 @click.option("--address", default="127.0.0.1:50051", help="host:port of the gateway's gRPC endpoint.")
 def segment(
@@ -78,20 +85,21 @@ def segment(
     overlay: Path | None,
     polygons: Path | None,
     tolerance: float,
-    single: bool,
+    mask: BinaryIO | None,
+    multimask: str | None,
     model: str,
     address: str,
 ) -> None:
-    """Segment PHOTO by points and a box, and write the best mask.
+    """Segment PHOTO by points, a box and a mask to start from, and write the best mask.
 
     Coordinates are pixels of the photo as it is shown, that is, after its EXIF orientation has been applied.
     """
     _keep_apart(photo, output, overlay, polygons)
-    prompt = _prompt(points, others, box)
-    multimask = Multimask.SINGLE if single else Multimask.AUTO
+    prompt = _prompt(points, others, box, mask.read() if mask else None)
     forms = {MaskFormat.COCO_RLE, MaskFormat.POLYGONS} if polygons else {MaskFormat.COCO_RLE}
-    wanted = MaskOutput(frozenset(forms), polygon_tolerance=tolerance)
-    answer = _ask(address, photo, prompt, multimask=multimask, model=model, output=wanted)
+    wanted = MaskOutput(frozenset(forms), polygon_tolerance=tolerance, handles=False)
+    choice = Multimask(multimask or "auto")
+    answer = _ask(address, photo, prompt, multimask=choice, model=model, output=wanted)
     best = answer.masks[0]
     try:
         Image.fromarray(best.pixels.astype(np.uint8) * 255).save(output)
@@ -118,10 +126,11 @@ def _prompt(
     points: tuple[tuple[float, float], ...],
     others: tuple[tuple[float, float], ...],
     box: tuple[float, float, float, float] | None,
+    mask: bytes | None,
 ) -> Prompt:
     clicks = [Point(x, y, 1) for x, y in points] + [Point(x, y, 0) for x, y in others]
     try:
-        return Prompt(tuple(clicks), None if box is None else Box(*box))
+        return Prompt(tuple(clicks), None if box is None else Box(*box), None if mask is None else PngSource(mask))
     except InvalidPrompt as error:
         raise click.UsageError(error.message) from error
 

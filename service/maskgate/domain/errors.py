@@ -8,6 +8,7 @@ MaskgateError
 │   └── InvalidPrompt
 ├── NotFound
 │   ├── ImageNotFound
+│   ├── MaskHandleNotFound
 │   └── ModelNotFound
 ├── Overloaded
 ├── Unavailable
@@ -81,6 +82,12 @@ class ImageNotFound(NotFound):
     reason = "IMAGE_NOT_FOUND"
 
 
+class MaskHandleNotFound(NotFound):
+    """No mask of this image and model is kept under this handle: expired, made room for others, or never one."""
+
+    reason = "MASK_HANDLE_NOT_FOUND"
+
+
 class ModelNotFound(NotFound):
     """The server does not serve a model of this name."""
 
@@ -112,7 +119,7 @@ class StoreUnavailable(Unavailable):
 
 
 class CacheUnavailable(Unavailable):
-    """An embedding cache cannot be read or written. Never reaches a client: the cache is then a miss."""
+    """A cache cannot be read or written. Never reaches a client: the cache is then a miss."""
 
     reason = "CACHE_UNAVAILABLE"
 

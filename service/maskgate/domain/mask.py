@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from maskgate.domain.upscale import upscaled_blocks
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+    from typing_extensions import Buffer
 
     from maskgate.domain.frame import Frame
     from maskgate.domain.prompt import Box
@@ -32,6 +33,12 @@ class DecodedMasks:
     logits: npt.NDArray[np.float16]
     ious: npt.NDArray[np.float32]
     tokens: tuple[int, ...]
+
+    def logits_to_keep(self, token: int) -> npt.NDArray[np.float16]:
+        """Return one of them, fp16 [M, M]: a view of a lone mask, a copy of one that would keep others in memory."""
+        logits: npt.NDArray[np.float16] = self.logits[self.tokens.index(token)]
+        buffer = cast("Buffer", logits.base)  # of the reply, or an array of all
+        return logits if memoryview(buffer).nbytes == logits.nbytes else logits.copy()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

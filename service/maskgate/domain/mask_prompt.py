@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from maskgate.domain.frame import Frame
+    from maskgate.domain.mask_handle import MaskHandle
 
 _SURE = 20.0
 """What a decoder's own logits reach (segment-anything issue 169); 0 and 1 as logits would say almost nothing."""
@@ -55,7 +56,17 @@ class LogitsSource:
             )
 
 
-MaskSource = PngSource | LogitsSource
+@dataclass(frozen=True, slots=True)
+class HandleSource:
+    """The handle of a mask of an earlier answer."""
+
+    handle: MaskHandle
+
+    def check_fits(self, mask_size: int) -> None:
+        """Refuse nothing: what is kept is of the model that answered."""
+
+
+MaskSource = PngSource | LogitsSource | HandleSource
 """Where a mask to start from comes from."""
 
 
@@ -70,6 +81,14 @@ def logits_of_bytes(data: bytes, mask_size: int) -> npt.NDArray[np.float16]:
     if not np.isfinite(logits).all():
         raise InvalidPrompt("mask.logits holds numbers that are not finite.", field="mask.logits")
     return logits.clip(-_MOST, _MOST).astype(np.float16)
+
+
+def logits_of_answer(logits: npt.NDArray[np.float16]) -> npt.NDArray[np.float16]:
+    """Make logits fp16 [M, M] of an answer fit to start from: clipped to -100..100, and 0 where there is no number.
+
+    The reference hands them back as they are (segment_anything/predictor.py, `predict`); SAM 2 clips them to -32..32.
+    """
+    return np.nan_to_num(logits.astype(np.float32), nan=0.0).clip(-_MOST, _MOST).astype(np.float16)
 
 
 def logits_of_pixels(pixels: npt.NDArray[np.bool_], frame: Frame, mask_size: int) -> npt.NDArray[np.float16]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from maskgate.domain.errors import InvalidRequest
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from maskgate.domain.mask_handle import MaskHandle
     from maskgate.domain.outline import Polygon
     from maskgate.domain.prompt import Box
     from maskgate.domain.rle import Rle
@@ -41,6 +42,7 @@ class MaskOutput:
         polygon_tolerance: How far, in pixels, a simplified outline may lie from the true one, 0 to 100.
         polygon_min_area: Parts and holes of fewer pixels are left out of polygons.
         best_alone: Only the mask of the highest predicted IoU is wanted.
+        handles: Whether masks are to be kept, so that the next prompt can start from one; None leaves it to the call.
 
     Raises:
         InvalidRequest: The tolerance is no number from 0 to 100, or the area is below 0.
@@ -50,6 +52,7 @@ class MaskOutput:
     polygon_tolerance: float = 0.0
     polygon_min_area: int = 0
     best_alone: bool = False
+    handles: bool | None = None
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.polygon_tolerance) and 0 <= self.polygon_tolerance <= _COARSEST):
@@ -110,6 +113,7 @@ class RenderedMask:
         cropped_png: The part inside the box as such a PNG; None for an empty mask, too.
         polygons: The mask's parts with their holes, the largest first.
         low_res_logits: What the mask was made of.
+        handle: By what name the next prompt can start from it; no part of the mask.
     """
 
     predicted_iou: float
@@ -122,6 +126,7 @@ class RenderedMask:
     cropped_png: CroppedPng | None = None
     polygons: tuple[Polygon, ...] | None = None
     low_res_logits: LowResLogits | None = None
+    handle: MaskHandle | None = field(default=None, compare=False)
 
     @property
     def pixels(self) -> npt.NDArray[np.bool_]:

@@ -7,7 +7,7 @@ from maskgate.ports.embeddings import EmbeddingCache, EmbeddingShelf
 from maskgate.ports.images import ImageDecoder, ImageStore
 from maskgate.ports.inference import InferenceBackend
 from maskgate.ports.locks import EncodeLocks, Lease
-from maskgate.ports.masks import MaskEncoder, MaskReader
+from maskgate.ports.masks import MaskEncoder, MaskReader, MaskShelf
 from maskgate.ports.offload import Offload
 
 __all__ = [
@@ -20,5 +20,6 @@ __all__ = [
     "Lease",
     "MaskEncoder",
     "MaskReader",
+    "MaskShelf",
     "Offload",
 ]

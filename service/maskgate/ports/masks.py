@@ -1,4 +1,4 @@
-"""What reads and writes masks."""
+"""What reads and writes masks, and where those that were answered are found again."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from maskgate.domain.image import ImageSize
+    from maskgate.domain.mask_handle import MaskAddress
 
 
 class MaskEncoder(Protocol):
@@ -26,5 +27,23 @@ class MaskReader(Protocol):
         """Read a PNG of one channel and of that size, 128 and more is the mask: bool [H, W].
 
         Raises InvalidPrompt where it is another kind of file, of another size (before a pixel is decoded), or damaged.
+        """
+        ...
+
+
+class MaskShelf(Protocol):
+    """Keeps logits of masks that were answered, for a while after their last use. May forget any of them."""
+
+    async def put(self, address: MaskAddress, logits: npt.NDArray[np.float16]) -> None:
+        """Keep logits fp16 [M, M], which nobody changes afterwards. An address is put once.
+
+        Raises CacheUnavailable.
+        """
+        ...
+
+    async def get(self, address: MaskAddress) -> npt.NDArray[np.float16] | None:
+        """Return what was put, or None; exact, or as near as domain/packed_logits.py comes.
+
+        Damaged entries are None as well. Raises CacheUnavailable where nobody can tell.
         """
         ...

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from maskgate.domain.embedding import EmbeddingKey
 from maskgate.domain.frame import Frame
 from maskgate.domain.prompt import Multimask, PromptSlots
 from maskgate.domain.stability import resolve_stable
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from maskgate.ports import InferenceBackend
     from maskgate.usecases.decode import Decode
     from maskgate.usecases.embed_image import EmbedImage
+    from maskgate.usecases.keep_masks import KeepMasks
     from maskgate.usecases.render_masks import RenderMasks
     from maskgate.usecases.resolve_mask import ResolveMask
 
@@ -37,7 +39,7 @@ class Segmentation:
 
 
 class Segment:
-    """Embed, decode, render."""
+    """Embed, decode, render, keep."""
 
     def __init__(
         self,
@@ -46,6 +48,7 @@ class Segment:
         resolve: ResolveMask,
         decode: Decode,
         render: RenderMasks,
+        keep: KeepMasks,
         backend: InferenceBackend,
         default_model: str,
     ) -> None:
@@ -53,6 +56,7 @@ class Segment:
         self._resolve = resolve
         self._decode = decode
         self._render = render
+        self._keep = keep
         self._backend = backend
         self._default_model = default_model
 
@@ -63,6 +67,7 @@ class Segment:
             InvalidPrompt: The prompt is too long for the model or lies outside the image, or its mask does not fit.
             ModelNotFound: There is no such model.
             ImageNotFound: The image is not kept.
+            MaskHandleNotFound: No mask of this image and model is kept under the prompt's handle.
             StoreUnavailable, BackendUnavailable, Overloaded, InferenceFailed: As the ports say.
         """
         started = perf_counter()
@@ -74,7 +79,7 @@ class Segment:
             selection = query.prompt.select(query.multimask)
             decoded = await self._decode(spec, embedded.embedding, slots, selection, call=call)
         decoded_at = perf_counter()
-        masks = await self._render(_chosen(decoded.masks, query.multimask, frame), frame, query.output)
+        masks = await self._masks(query, spec, _chosen(decoded.masks, query.multimask, frame), frame)
         rendered_at = perf_counter()
         timing = Timing(
             cache_tier=embedded.effort.tier,
@@ -89,8 +94,17 @@ class Segment:
     async def _slots(self, query: SegmentQuery, spec: ModelSpec, frame: Frame) -> PromptSlots:
         query.prompt.check_inside(frame.original)
         prompt = query.prompt.in_pixels(frame.original)
-        mask = None if prompt.mask is None else await self._resolve(prompt.mask, frame, spec.mask_size)
+        key = EmbeddingKey.of(query.image_id, spec)
+        mask = None if prompt.mask is None else await self._resolve(prompt.mask, key, frame, spec.mask_size)
         return PromptSlots.fill(prompt, frame=frame, slots=spec.prompt_slots, mask=mask)
+
+    async def _masks(
+        self, query: SegmentQuery, spec: ModelSpec, chosen: DecodedMasks, frame: Frame
+    ) -> tuple[RenderedMask, ...]:
+        masks = await self._render(chosen, frame, query.output)
+        if query.output.handles is False:
+            return masks
+        return await self._keep(EmbeddingKey.of(query.image_id, spec), chosen, masks)
 
 
 def _chosen(decoded: DecodedMasks, multimask: Multimask, frame: Frame) -> DecodedMasks:

@@ -2,32 +2,44 @@ from __future__ import annotations
 
 import asyncio
 
+import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
-from maskgate.adapters.instrumented import InstrumentedBackend, InstrumentedCache, InstrumentedLocks, InstrumentedShelf
+from maskgate.adapters.instrumented import (
+    InstrumentedBackend,
+    InstrumentedCache,
+    InstrumentedLocks,
+    InstrumentedMasks,
+    InstrumentedShelf,
+)
 from maskgate.domain.embedding import Embedding, EmbeddingKey
 from maskgate.domain.errors import InferenceFailed
 from maskgate.domain.frame import Frame
 from maskgate.domain.image import ImageId
+from maskgate.domain.mask_handle import MaskAddress, MaskHandle
 from maskgate.domain.prompt import MaskSelection, Point, Prompt, PromptSlots
-from maskgate.telemetry import CacheMetrics, FlightMetrics, InferenceMetrics
+from maskgate.telemetry import CacheMetrics, FlightMetrics, InferenceMetrics, MaskMetrics
 from tests.fakes import (
     CALL,
     SIZE,
     SPEC,
     FailingCache,
     FailingLocks,
+    FailingMasks,
     FakeBackend,
     FakeCache,
     FakeDecoder,
     FakeLocks,
+    FakeMasks,
     FakeShelf,
     held,
 )
 
 KEY = EmbeddingKey.of(ImageId.of(b"photo"), SPEC)
 EMBEDDING = Embedding(SIZE, b"tensor")
+MASK = MaskAddress(MaskHandle.new(), KEY)
+LOGITS = np.zeros((2, 2), np.float16)
 SLOTS = PromptSlots.fill(Prompt((Point(1, 1),)), frame=Frame(SIZE, 64), slots=8)
 
 
@@ -156,4 +168,38 @@ async def test_without_locks_it_is_everybodys_turn() -> None:
 def _waits(counted: Counted) -> dict[str, float | None]:
     return {
         result: counted("single_flight_waits_total", result=result) for result in ("shared", "took_over", "gave_up")
+    }
+
+
+async def test_lookups_of_masks_are_counted() -> None:
+    """Hits and misses are told apart, by tier."""
+    counted = Counted()
+    shelf = InstrumentedMasks(FakeMasks(), tier="l1", metrics=MaskMetrics(counted.registry))
+
+    missed = await shelf.get(MASK)
+    await shelf.put(MASK, LOGITS)
+    found = await shelf.get(MASK)
+
+    assert missed is None
+    assert LOGITS is found
+    assert {"miss": 1, "hit": 1, "error": 0} == _mask_lookups(counted, "l1")
+    assert 0 == counted("mask_handles_unshared_total")
+
+
+async def test_masks_that_cannot_be_asked_for() -> None:
+    """A shelf that is away fails no request: a mask is then not there, and one that it cannot take is not shared."""
+    counted = Counted()
+    shelf = InstrumentedMasks(FailingMasks(), tier="l2", metrics=MaskMetrics(counted.registry))
+
+    await shelf.put(MASK, LOGITS)
+    found = await shelf.get(MASK)
+
+    assert found is None
+    assert {"miss": 0, "hit": 0, "error": 1} == _mask_lookups(counted, "l2")
+    assert 1 == counted("mask_handles_unshared_total")
+
+
+def _mask_lookups(counted: Counted, tier: str) -> dict[str, float | None]:
+    return {
+        result: counted("mask_handle_lookups_total", tier=tier, result=result) for result in ("miss", "hit", "error")
     }

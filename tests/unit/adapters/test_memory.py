@@ -67,3 +67,22 @@ def test_the_bound_holds(puts: list[tuple[str, bytes]]) -> None:
 
     there = [value for value in map(lru.get, "abcdef") if value is not None]
     assert sum(map(len, there)) == lru.size_bytes <= 10
+
+
+def test_what_nobody_uses_is_forgotten_after_a_while() -> None:
+    """An entry lives for its time after its last use, and then makes room when another one comes."""
+    now = 0.0
+    lru: BoundedLru[bytes] = BoundedLru(max_bytes=10, size_of=len, ttl=10, clock=lambda: now)
+    lru.put("a", b"1")
+    lru.put("b", b"22")
+    now = 9
+    lru.get("a")
+    now = 10
+
+    there = [lru.get("a"), lru.get("b")]
+    lru.put("c", b"333")
+
+    assert [b"1", None] == there
+    assert 4 == lru.size_bytes
+    now = 20
+    assert [None, None] == [lru.get("a"), lru.get("c")]

@@ -154,3 +154,25 @@ def test_best_first() -> None:
 
     assert [2, 3, 1] == [mask.token for mask in masks]
     assert [0.8, 0.8, 0.2] == [pytest.approx(mask.predicted_iou) for mask in masks]
+
+
+def test_a_lone_mask_is_kept_as_it_is() -> None:
+    """The logits of an answer of one mask are not copied to be kept."""
+    reply = bytes(2 * 4 * 4)
+    logits = np.frombuffer(reply, np.float16).reshape(1, 4, 4)
+    decoded = DecodedMasks(logits, np.ones(1, np.float32), (2,))
+
+    assert np.shares_memory(logits, decoded.logits_to_keep(2))
+
+
+@pytest.mark.parametrize("rows", [slice(0, 3), slice(1, 2)], ids=["all", "one of all"])
+def test_one_of_several_masks_keeps_no_other_one(rows: slice) -> None:
+    """A mask out of a larger answer is copied, as it would else keep all of that in memory; it is the right one."""
+    reply = np.arange(3 * 4 * 4, dtype=np.float16).tobytes()
+    logits = np.frombuffer(reply, np.float16).reshape(3, 4, 4)
+    decoded = DecodedMasks(logits[rows], np.ones(3, np.float32)[rows], (1, 2, 3)[rows])
+
+    kept = decoded.logits_to_keep(2)
+
+    assert not np.shares_memory(logits, kept)
+    np.testing.assert_array_equal(logits[1], kept)

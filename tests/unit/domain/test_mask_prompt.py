@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from maskgate.domain.errors import InvalidPrompt
 from maskgate.domain.frame import Frame
 from maskgate.domain.image import ImageSize
-from maskgate.domain.mask_prompt import logits_of_bytes, logits_of_pixels
+from maskgate.domain.mask_prompt import logits_of_answer, logits_of_bytes, logits_of_pixels
 from maskgate.domain.upscale import upscale
 
 SIDE, MASK_SIZE = 64, 16
@@ -137,3 +137,10 @@ def test_logits_of_another_size_are_refused(size: int) -> None:
     """Bytes that are not M x M numbers are refused."""
     with pytest.raises(InvalidPrompt, match="16 x 16 half-precision floats"):
         logits_of_bytes(bytes(size), MASK_SIZE)
+
+
+def test_answers_are_fit_to_start_from() -> None:
+    """Logits that were answered stay as they are up to 100; what a broken model gave as no number says nothing."""
+    answered = np.array([[20.5, -31], [np.nan, np.inf], [-np.inf, -101]], np.float16)
+
+    assert [[20.5, -31], [0, 100], [-100, -100]] == logits_of_answer(answered).tolist()

@@ -66,6 +66,7 @@ class Output:
     formats: tuple[str, ...] = ()
     polygon_tolerance: float = 0.0
     polygon_min_area: int = 0
+    mask_handles: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,13 @@ class MaskPrompt:
 
     png: bytes | None = None
     logits: bytes | None = None
+    mask_handle: str | None = None
+
+    def as_json(self) -> dict[str, str]:
+        """What is sent over REST."""
+        sent = {"png": self.png, "logits": self.logits}
+        encoded = {name: b64encode(data).decode() for name, data in sent.items() if data is not None}
+        return encoded if self.mask_handle is None else {**encoded, "mask_handle": self.mask_handle}
 
 
 _FORMATS = {
@@ -149,7 +157,7 @@ class RestSkin:
             "model": model,
         }
         if mask is not None:
-            body["mask"] = {name: b64encode(data).decode() for name, data in asdict(mask).items() if data is not None}
+            body["mask"] = mask.as_json()
         if coordinates is not None:
             body["coordinates"] = coordinates
         if output is not None:
@@ -203,7 +211,7 @@ class GrpcSkin:
             box=None if box is None else pb.Box(x1=box.x1, y1=box.y1, x2=box.x2, y2=box.y2),
             multimask=f"MULTIMASK_{multimask.upper()}",
             model=model,
-            mask=None if mask is None else pb.MaskPrompt(png=mask.png, logits=mask.logits),
+            mask=None if mask is None else pb.MaskPrompt(**asdict(mask)),
             coordinates=None if coordinates is None else _COORDINATES.get(coordinates, 99),  # type: ignore[arg-type] # a newer client's
             output=None if output is None else _output(output),
         )
@@ -297,6 +305,7 @@ def _rewrite_mask(mask: dict[str, Any]) -> None:
     for form in ("box", "rle", "cropped_png", "low_res_logits"):
         mask.setdefault(form, None)
     mask["png"] = mask["png"] or None
+    mask["mask_handle"] = mask["mask_handle"] or None
     mask["polygons"] = [_polygon(polygon) for polygon in mask["polygons"]] or None
     if rle := mask["rle"]:
         mask["rle"] = {"size": [rle["height"], rle["width"]], "counts": rle["counts"]}
@@ -312,6 +321,7 @@ def _output(output: Output) -> pb.MaskOutput:
         formats=[_FORMATS.get(form, 99) for form in output.formats],  # type: ignore[misc] # a newer client's
         polygon_tolerance=output.polygon_tolerance,
         polygon_min_area=output.polygon_min_area,
+        mask_handles=output.mask_handles,
     )
 
 

@@ -166,7 +166,7 @@ async def test_masks_that_are_refused(skin: Skin, world: World, mask: MaskPrompt
 
 @pytest.mark.parametrize(
     "mask",
-    [{"png": "", "logits": ""}, {"png": None, "logits": None}, {"logits": "="}, {"logits": "né"}, {"mask_handle": "x"}],
+    [{"png": "", "logits": ""}, {"png": None, "logits": None}, {"logits": "="}, {"logits": "né"}, {"handle": "x"}],
     ids=str,
 )
 async def test_json_masks_that_are_refused(rest: RestSkin, world: World, mask: dict[str, str | None]) -> None:
@@ -236,7 +236,7 @@ async def test_a_source_of_a_newer_client(over_grpc: GrpcSkin) -> None:
     """A mask from a source that this server does not know is refused, and not taken for none."""
     await over_grpc.upload(LYING)
     request = pb.SegmentRequest(image_id=IMAGE_ID, points=[pb.Point(x=1, y=1)])
-    request.mask.MergeFromString(b"\x0a\x02mh")
+    request.mask.MergeFromString(b"\x7a\x02mh")  # field 15
 
     answer = await over_grpc.send(request)
 

@@ -14,7 +14,7 @@ from maskgate.telemetry import Metrics
 from maskgate.transport.calls import CallObserver
 from maskgate.transport.health import Health
 from maskgate.usecases.embed_image import EmbeddingTiers
-from tests.fakes import SPEC, FailingStore, FakeBackend, FakeCache, FakeLocks, FakeShelf, FakeStore, inline
+from tests.fakes import SPEC, FailingStore, FakeBackend, FakeCache, FakeLocks, FakeMasks, FakeShelf, FakeStore, inline
 
 _LIMITS: dict[str, Any] = {"max_upload_bytes": 20_000, "max_image_pixels": 10_000, "max_image_side": 1000}
 SETTINGS = Settings(models=(SPEC.name,), **_LIMITS)
@@ -33,6 +33,7 @@ class World:
 
     backend: FakeBackend = field(default_factory=FakeBackend)
     store: FakeStore | FailingStore = field(default_factory=FakeStore)
+    masks: FakeMasks = field(default_factory=FakeMasks)
     max_seconds: float = 10.0
     decodes: int = 8
     waiting: int = 8
@@ -56,6 +57,7 @@ class World:
             offload=inline,
             mask_encoder=PillowMaskEncoder(),
             mask_reader=PillowMaskReader(),
+            masks=self.masks,
         )
         self.usecases = create_usecases(settings, ports, create_embed(settings, ports))
 

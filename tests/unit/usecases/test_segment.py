@@ -15,6 +15,7 @@ from maskgate.domain.timing import CacheTier
 from maskgate.usecases.admission import Admission
 from maskgate.usecases.decode import Decode
 from maskgate.usecases.embed_image import EmbeddingTiers, EmbedImage
+from maskgate.usecases.keep_masks import KeepMasks
 from maskgate.usecases.render_masks import RenderMasks
 from maskgate.usecases.resolve_mask import ResolveMask
 from maskgate.usecases.segment import Segment, Segmentation
@@ -28,6 +29,7 @@ from tests.fakes import (
     FakeLocks,
     FakeMaskEncoder,
     FakeMaskReader,
+    FakeMasks,
     FakeShelf,
     FakeStore,
     inline,
@@ -46,6 +48,7 @@ class World:
         self.backend = FakeBackend(SPEC, OTHER)
         self.l1, self.l2 = FakeShelf(), FakeCache()
         self.store = FakeStore()
+        self.masks = FakeMasks()
         embed = EmbedImage(
             tiers=EmbeddingTiers(self.l1, self.l2, FakeLocks(self.l2)),
             store=self.store,
@@ -59,13 +62,14 @@ class World:
         )
         self._segment = Segment(
             embed=embed,
-            resolve=ResolveMask(reader=FakeMaskReader(), offload=inline),
+            resolve=ResolveMask(shelf=self.masks, reader=FakeMaskReader(), offload=inline),
             decode=decode,
             render=RenderMasks(
                 encoder=FakeMaskEncoder(),
                 offload=inline,
                 admission=Admission(tier="mask renderer", concurrency=concurrency, waiting=waiting),
             ),
+            keep=KeepMasks(shelf=self.masks),
             backend=self.backend,
             default_model=SPEC.name,
         )

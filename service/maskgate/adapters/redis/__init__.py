@@ -1,9 +1,10 @@
-"""Redis or Valkey: the second tier of embeddings, the images, and whose turn it is to encode one."""
+"""Redis or Valkey: the second tier of embeddings and masks, the images, and whose turn it is to encode one."""
 
 from maskgate.adapters.redis.connection import Breaker, RedisBounds, create_redis, ping
 from maskgate.adapters.redis.embeddings import RedisEmbeddingCache
 from maskgate.adapters.redis.images import RedisImageStore
 from maskgate.adapters.redis.locks import RedisEncodeLocks
+from maskgate.adapters.redis.masks import RedisMaskShelf
 
 __all__ = [
     "Breaker",
@@ -11,6 +12,7 @@ __all__ = [
     "RedisEmbeddingCache",
     "RedisEncodeLocks",
     "RedisImageStore",
+    "RedisMaskShelf",
     "create_redis",
     "ping",
 ]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from maskgate.domain.embedding import EmbeddingKey
     from maskgate.domain.image import ImageId
+    from maskgate.domain.mask_handle import MaskAddress
 
 
 def embedding_name(key: EmbeddingKey) -> str:
@@ -22,3 +23,8 @@ def encoding_name(key: EmbeddingKey) -> str:
 def image_name(image_id: ImageId) -> str:
     """Where an image is."""
     return f"maskgate:1:image:{image_id}"
+
+
+def mask_name(address: MaskAddress) -> str:
+    """Where a mask is."""
+    return f"maskgate:1:mask:{address}"

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1emaskgate/v1/segmentation.proto\x12\x0bmaskgate.v1\"%\n\x12UploadImageRequest\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\"8\n\x13UploadImageResponse\x12!\n\x05image\x18\x01 \x01(\x0b\x32\x12.maskgate.v1.Image\"#\n\x0fGetImageRequest\x12\x10\n\x08image_id\x18\x01 \x01(\t\"5\n\x10GetImageResponse\x12!\n\x05image\x18\x01 \x01(\x0b\x32\x12.maskgate.v1.Image\"\xa2\x02\n\x0eSegmentRequest\x12\x10\n\x08image_id\x18\x01 \x01(\t\x12\"\n\x06points\x18\x02 \x03(\x0b\x32\x12.maskgate.v1.Point\x12\x1d\n\x03\x62ox\x18\x03 \x01(\x0b\x32\x10.maskgate.v1.Box\x12)\n\tmultimask\x18\x04 \x01(\x0e\x32\x16.maskgate.v1.Multimask\x12\r\n\x05model\x18\x05 \x01(\t\x12%\n\x04mask\x18\x06 \x01(\x0b\x32\x17.maskgate.v1.MaskPrompt\x12\x31\n\x0b\x63oordinates\x18\x07 \x01(\x0e\x32\x1c.maskgate.v1.CoordinateSpace\x12\'\n\x06output\x18\x08 \x01(\x0b\x32\x17.maskgate.v1.MaskOutput\"r\n\x06Prompt\x12\"\n\x06points\x18\x01 \x03(\x0b\x32\x12.maskgate.v1.Point\x12\x1d\n\x03\x62ox\x18\x02 \x01(\x0b\x32\x10.maskgate.v1.Box\x12%\n\x04mask\x18\x03 \x01(\x0b\x32\x17.maskgate.v1.MaskPrompt\"\x98\x01\n\x0fSegmentResponse\x12\x10\n\x08image_id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12 \n\x05masks\x18\x03 \x03(\x0b\x32\x11.maskgate.v1.Mask\x12#\n\x06timing\x18\x04 \x01(\x0b\x32\x13.maskgate.v1.Timing\x12\r\n\x05width\x18\x05 \x01(\x05\x12\x0e\n\x06height\x18\x06 \x01(\x05\"\\\n\x05Image\x12\x10\n\x08image_id\x18\x01 \x01(\t\x12\r\n\x05width\x18\x02 \x01(\x05\x12\x0e\n\x06height\x18\x03 \x01(\x05\x12\x0e\n\x06\x66ormat\x18\x04 \x01(\t\x12\x12\n\nsize_bytes\x18\x05 \x01(\x03\";\n\x05Point\x12\t\n\x01x\x18\x01 \x01(\x01\x12\t\n\x01y\x18\x02 \x01(\x01\x12\x12\n\x05label\x18\x03 \x01(\x05H\x00\x88\x01\x01\x42\x08\n\x06_label\"7\n\nMaskPrompt\x12\r\n\x03png\x18\x02 \x01(\x0cH\x00\x12\x10\n\x06logits\x18\x03 \x01(\x0cH\x00\x42\x08\n\x06source\"5\n\x03\x42ox\x12\n\n\x02x1\x18\x01 \x01(\x01\x12\n\n\x02y1\x18\x02 \x01(\x01\x12\n\n\x02x2\x18\x03 \x01(\x01\x12\n\n\x02y2\x18\x04 \x01(\x01\"\xa7\x02\n\x04Mask\x12\x1d\n\x03rle\x18\x01 \x01(\x0b\x32\x10.maskgate.v1.Rle\x12\x15\n\rpredicted_iou\x18\x02 \x01(\x01\x12\x0c\n\x04\x61rea\x18\x03 \x01(\x03\x12\x1d\n\x03\x62ox\x18\x04 \x01(\x0b\x32\x10.maskgate.v1.Box\x12\x17\n\x0fstability_score\x18\x05 \x01(\x01\x12\r\n\x05token\x18\x06 \x01(\x05\x12\x0b\n\x03png\x18\x08 \x01(\x0c\x12,\n\x0b\x63ropped_png\x18\t \x01(\x0b\x32\x17.maskgate.v1.CroppedPng\x12&\n\x08polygons\x18\n \x03(\x0b\x32\x14.maskgate.v1.Polygon\x12\x31\n\x0elow_res_logits\x18\x0b \x01(\x0b\x32\x19.maskgate.v1.LowResLogits\"\x9b\x01\n\x05\x45rror\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x32\n\x08metadata\x18\x04 \x03(\x0b\x32 .maskgate.v1.Error.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"k\n\nMaskOutput\x12(\n\x07\x66ormats\x18\x01 \x03(\x0e\x32\x17.maskgate.v1.MaskFormat\x12\x19\n\x11polygon_tolerance\x18\x02 \x01(\x01\x12\x18\n\x10polygon_min_area\x18\x03 \x01(\x03\"/\n\nCroppedPng\x12\x0b\n\x03png\x18\x01 \x01(\x0c\x12\t\n\x01x\x18\x02 \x01(\x05\x12\t\n\x01y\x18\x03 \x01(\x05\"^\n\x07Polygon\x12#\n\x08\x65xterior\x18\x01 \x01(\x0b\x32\x11.maskgate.v1.Ring\x12 \n\x05holes\x18\x02 \x03(\x0b\x32\x11.maskgate.v1.Ring\x12\x0c\n\x04\x61rea\x18\x03 \x01(\x03\"\x12\n\x04Ring\x12\n\n\x02xy\x18\x01 \x03(\x05\"U\n\x0cLowResLogits\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x0c\n\x04side\x18\x02 \x01(\x05\x12\x13\n\x0bvalid_width\x18\x03 \x01(\x01\x12\x14\n\x0cvalid_height\x18\x04 \x01(\x01\"4\n\x03Rle\x12\x0e\n\x06height\x18\x01 \x01(\x05\x12\r\n\x05width\x18\x02 \x01(\x05\x12\x0e\n\x06\x63ounts\x18\x03 \x01(\t\"\x96\x01\n\x06Timing\x12*\n\ncache_tier\x18\x01 \x01(\x0e\x32\x16.maskgate.v1.CacheTier\x12\x10\n\x08queue_ms\x18\x02 \x01(\x01\x12\x11\n\tencode_ms\x18\x03 \x01(\x01\x12\x11\n\tdecode_ms\x18\x04 \x01(\x01\x12\x10\n\x08total_ms\x18\x05 \x01(\x01\x12\x16\n\x0epostprocess_ms\x18\x06 \x01(\x01*y\n\tMultimask\x12\x19\n\x15MULTIMASK_UNSPECIFIED\x10\x00\x12\x12\n\x0eMULTIMASK_AUTO\x10\x01\x12\x14\n\x10MULTIMASK_SINGLE\x10\x02\x12\x11\n\rMULTIMASK_ALL\x10\x03\x12\x14\n\x10MULTIMASK_STABLE\x10\x04*q\n\x0f\x43oordinateSpace\x12 \n\x1c\x43OORDINATE_SPACE_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x43OORDINATE_SPACE_PIXELS\x10\x01\x12\x1f\n\x1b\x43OORDINATE_SPACE_NORMALIZED\x10\x02*\xaf\x01\n\nMaskFormat\x12\x1b\n\x17MASK_FORMAT_UNSPECIFIED\x10\x00\x12\x18\n\x14MASK_FORMAT_COCO_RLE\x10\x01\x12\x13\n\x0fMASK_FORMAT_PNG\x10\x02\x12\x1b\n\x17MASK_FORMAT_CROPPED_PNG\x10\x03\x12\x18\n\x14MASK_FORMAT_POLYGONS\x10\x04\x12\x1e\n\x1aMASK_FORMAT_LOW_RES_LOGITS\x10\x05*b\n\tCacheTier\x12\x1a\n\x16\x43\x41\x43HE_TIER_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x43\x41\x43HE_TIER_MISS\x10\x01\x12\x11\n\rCACHE_TIER_L1\x10\x02\x12\x11\n\rCACHE_TIER_L2\x10\x03\x32\xf6\x01\n\x13SegmentationService\x12P\n\x0bUploadImage\x12\x1f.maskgate.v1.UploadImageRequest\x1a .maskgate.v1.UploadImageResponse\x12G\n\x08GetImage\x12\x1c.maskgate.v1.GetImageRequest\x1a\x1d.maskgate.v1.GetImageResponse\x12\x44\n\x07Segment\x12\x1b.maskgate.v1.SegmentRequest\x1a\x1c.maskgate.v1.SegmentResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1emaskgate/v1/segmentation.proto\x12\x0bmaskgate.v1\"%\n\x12UploadImageRequest\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\"8\n\x13UploadImageResponse\x12!\n\x05image\x18\x01 \x01(\x0b\x32\x12.maskgate.v1.Image\"#\n\x0fGetImageRequest\x12\x10\n\x08image_id\x18\x01 \x01(\t\"5\n\x10GetImageResponse\x12!\n\x05image\x18\x01 \x01(\x0b\x32\x12.maskgate.v1.Image\"\xa2\x02\n\x0eSegmentRequest\x12\x10\n\x08image_id\x18\x01 \x01(\t\x12\"\n\x06points\x18\x02 \x03(\x0b\x32\x12.maskgate.v1.Point\x12\x1d\n\x03\x62ox\x18\x03 \x01(\x0b\x32\x10.maskgate.v1.Box\x12)\n\tmultimask\x18\x04 \x01(\x0e\x32\x16.maskgate.v1.Multimask\x12\r\n\x05model\x18\x05 \x01(\t\x12%\n\x04mask\x18\x06 \x01(\x0b\x32\x17.maskgate.v1.MaskPrompt\x12\x31\n\x0b\x63oordinates\x18\x07 \x01(\x0e\x32\x1c.maskgate.v1.CoordinateSpace\x12\'\n\x06output\x18\x08 \x01(\x0b\x32\x17.maskgate.v1.MaskOutput\"r\n\x06Prompt\x12\"\n\x06points\x18\x01 \x03(\x0b\x32\x12.maskgate.v1.Point\x12\x1d\n\x03\x62ox\x18\x02 \x01(\x0b\x32\x10.maskgate.v1.Box\x12%\n\x04mask\x18\x03 \x01(\x0b\x32\x17.maskgate.v1.MaskPrompt\"\x98\x01\n\x0fSegmentResponse\x12\x10\n\x08image_id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12 \n\x05masks\x18\x03 \x03(\x0b\x32\x11.maskgate.v1.Mask\x12#\n\x06timing\x18\x04 \x01(\x0b\x32\x13.maskgate.v1.Timing\x12\r\n\x05width\x18\x05 \x01(\x05\x12\x0e\n\x06height\x18\x06 \x01(\x05\"\\\n\x05Image\x12\x10\n\x08image_id\x18\x01 \x01(\t\x12\r\n\x05width\x18\x02 \x01(\x05\x12\x0e\n\x06height\x18\x03 \x01(\x05\x12\x0e\n\x06\x66ormat\x18\x04 \x01(\t\x12\x12\n\nsize_bytes\x18\x05 \x01(\x03\";\n\x05Point\x12\t\n\x01x\x18\x01 \x01(\x01\x12\t\n\x01y\x18\x02 \x01(\x01\x12\x12\n\x05label\x18\x03 \x01(\x05H\x00\x88\x01\x01\x42\x08\n\x06_label\"N\n\nMaskPrompt\x12\x15\n\x0bmask_handle\x18\x01 \x01(\tH\x00\x12\r\n\x03png\x18\x02 \x01(\x0cH\x00\x12\x10\n\x06logits\x18\x03 \x01(\x0cH\x00\x42\x08\n\x06source\"5\n\x03\x42ox\x12\n\n\x02x1\x18\x01 \x01(\x01\x12\n\n\x02y1\x18\x02 \x01(\x01\x12\n\n\x02x2\x18\x03 \x01(\x01\x12\n\n\x02y2\x18\x04 \x01(\x01\"\xbc\x02\n\x04Mask\x12\x1d\n\x03rle\x18\x01 \x01(\x0b\x32\x10.maskgate.v1.Rle\x12\x15\n\rpredicted_iou\x18\x02 \x01(\x01\x12\x0c\n\x04\x61rea\x18\x03 \x01(\x03\x12\x1d\n\x03\x62ox\x18\x04 \x01(\x0b\x32\x10.maskgate.v1.Box\x12\x17\n\x0fstability_score\x18\x05 \x01(\x01\x12\r\n\x05token\x18\x06 \x01(\x05\x12\x13\n\x0bmask_handle\x18\x07 \x01(\t\x12\x0b\n\x03png\x18\x08 \x01(\x0c\x12,\n\x0b\x63ropped_png\x18\t \x01(\x0b\x32\x17.maskgate.v1.CroppedPng\x12&\n\x08polygons\x18\n \x03(\x0b\x32\x14.maskgate.v1.Polygon\x12\x31\n\x0elow_res_logits\x18\x0b \x01(\x0b\x32\x19.maskgate.v1.LowResLogits\"\x9b\x01\n\x05\x45rror\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x32\n\x08metadata\x18\x04 \x03(\x0b\x32 .maskgate.v1.Error.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x97\x01\n\nMaskOutput\x12(\n\x07\x66ormats\x18\x01 \x03(\x0e\x32\x17.maskgate.v1.MaskFormat\x12\x19\n\x11polygon_tolerance\x18\x02 \x01(\x01\x12\x18\n\x10polygon_min_area\x18\x03 \x01(\x03\x12\x19\n\x0cmask_handles\x18\x04 \x01(\x08H\x00\x88\x01\x01\x42\x0f\n\r_mask_handles\"/\n\nCroppedPng\x12\x0b\n\x03png\x18\x01 \x01(\x0c\x12\t\n\x01x\x18\x02 \x01(\x05\x12\t\n\x01y\x18\x03 \x01(\x05\"^\n\x07Polygon\x12#\n\x08\x65xterior\x18\x01 \x01(\x0b\x32\x11.maskgate.v1.Ring\x12 \n\x05holes\x18\x02 \x03(\x0b\x32\x11.maskgate.v1.Ring\x12\x0c\n\x04\x61rea\x18\x03 \x01(\x03\"\x12\n\x04Ring\x12\n\n\x02xy\x18\x01 \x03(\x05\"U\n\x0cLowResLogits\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x0c\n\x04side\x18\x02 \x01(\x05\x12\x13\n\x0bvalid_width\x18\x03 \x01(\x01\x12\x14\n\x0cvalid_height\x18\x04 \x01(\x01\"4\n\x03Rle\x12\x0e\n\x06height\x18\x01 \x01(\x05\x12\r\n\x05width\x18\x02 \x01(\x05\x12\x0e\n\x06\x63ounts\x18\x03 \x01(\t\"\x96\x01\n\x06Timing\x12*\n\ncache_tier\x18\x01 \x01(\x0e\x32\x16.maskgate.v1.CacheTier\x12\x10\n\x08queue_ms\x18\x02 \x01(\x01\x12\x11\n\tencode_ms\x18\x03 \x01(\x01\x12\x11\n\tdecode_ms\x18\x04 \x01(\x01\x12\x10\n\x08total_ms\x18\x05 \x01(\x01\x12\x16\n\x0epostprocess_ms\x18\x06 \x01(\x01*y\n\tMultimask\x12\x19\n\x15MULTIMASK_UNSPECIFIED\x10\x00\x12\x12\n\x0eMULTIMASK_AUTO\x10\x01\x12\x14\n\x10MULTIMASK_SINGLE\x10\x02\x12\x11\n\rMULTIMASK_ALL\x10\x03\x12\x14\n\x10MULTIMASK_STABLE\x10\x04*q\n\x0f\x43oordinateSpace\x12 \n\x1c\x43OORDINATE_SPACE_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x43OORDINATE_SPACE_PIXELS\x10\x01\x12\x1f\n\x1b\x43OORDINATE_SPACE_NORMALIZED\x10\x02*\xaf\x01\n\nMaskFormat\x12\x1b\n\x17MASK_FORMAT_UNSPECIFIED\x10\x00\x12\x18\n\x14MASK_FORMAT_COCO_RLE\x10\x01\x12\x13\n\x0fMASK_FORMAT_PNG\x10\x02\x12\x1b\n\x17MASK_FORMAT_CROPPED_PNG\x10\x03\x12\x18\n\x14MASK_FORMAT_POLYGONS\x10\x04\x12\x1e\n\x1aMASK_FORMAT_LOW_RES_LOGITS\x10\x05*b\n\tCacheTier\x12\x1a\n\x16\x43\x41\x43HE_TIER_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x43\x41\x43HE_TIER_MISS\x10\x01\x12\x11\n\rCACHE_TIER_L1\x10\x02\x12\x11\n\rCACHE_TIER_L2\x10\x03\x32\xf6\x01\n\x13SegmentationService\x12P\n\x0bUploadImage\x12\x1f.maskgate.v1.UploadImageRequest\x1a .maskgate.v1.UploadImageResponse\x12G\n\x08GetImage\x12\x1c.maskgate.v1.GetImageRequest\x1a\x1d.maskgate.v1.GetImageResponse\x12\x44\n\x07Segment\x12\x1b.maskgate.v1.SegmentRequest\x1a\x1c.maskgate.v1.SegmentResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,14 +33,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ERROR_METADATAENTRY']._loaded_options = None
   _globals['_ERROR_METADATAENTRY']._serialized_options = b'8\001'
-  _globals['_MULTIMASK']._serialized_start=2091
-  _globals['_MULTIMASK']._serialized_end=2212
-  _globals['_COORDINATESPACE']._serialized_start=2214
-  _globals['_COORDINATESPACE']._serialized_end=2327
-  _globals['_MASKFORMAT']._serialized_start=2330
-  _globals['_MASKFORMAT']._serialized_end=2505
-  _globals['_CACHETIER']._serialized_start=2507
-  _globals['_CACHETIER']._serialized_end=2605
+  _globals['_MULTIMASK']._serialized_start=2180
+  _globals['_MULTIMASK']._serialized_end=2301
+  _globals['_COORDINATESPACE']._serialized_start=2303
+  _globals['_COORDINATESPACE']._serialized_end=2416
+  _globals['_MASKFORMAT']._serialized_start=2419
+  _globals['_MASKFORMAT']._serialized_end=2594
+  _globals['_CACHETIER']._serialized_start=2596
+  _globals['_CACHETIER']._serialized_end=2694
   _globals['_UPLOADIMAGEREQUEST']._serialized_start=47
   _globals['_UPLOADIMAGEREQUEST']._serialized_end=84
   _globals['_UPLOADIMAGERESPONSE']._serialized_start=86
@@ -60,29 +60,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_POINT']._serialized_start=894
   _globals['_POINT']._serialized_end=953
   _globals['_MASKPROMPT']._serialized_start=955
-  _globals['_MASKPROMPT']._serialized_end=1010
-  _globals['_BOX']._serialized_start=1012
-  _globals['_BOX']._serialized_end=1065
-  _globals['_MASK']._serialized_start=1068
-  _globals['_MASK']._serialized_end=1363
-  _globals['_ERROR']._serialized_start=1366
-  _globals['_ERROR']._serialized_end=1521
-  _globals['_ERROR_METADATAENTRY']._serialized_start=1474
-  _globals['_ERROR_METADATAENTRY']._serialized_end=1521
-  _globals['_MASKOUTPUT']._serialized_start=1523
-  _globals['_MASKOUTPUT']._serialized_end=1630
-  _globals['_CROPPEDPNG']._serialized_start=1632
-  _globals['_CROPPEDPNG']._serialized_end=1679
-  _globals['_POLYGON']._serialized_start=1681
-  _globals['_POLYGON']._serialized_end=1775
-  _globals['_RING']._serialized_start=1777
-  _globals['_RING']._serialized_end=1795
-  _globals['_LOWRESLOGITS']._serialized_start=1797
-  _globals['_LOWRESLOGITS']._serialized_end=1882
-  _globals['_RLE']._serialized_start=1884
-  _globals['_RLE']._serialized_end=1936
-  _globals['_TIMING']._serialized_start=1939
-  _globals['_TIMING']._serialized_end=2089
-  _globals['_SEGMENTATIONSERVICE']._serialized_start=2608
-  _globals['_SEGMENTATIONSERVICE']._serialized_end=2854
+  _globals['_MASKPROMPT']._serialized_end=1033
+  _globals['_BOX']._serialized_start=1035
+  _globals['_BOX']._serialized_end=1088
+  _globals['_MASK']._serialized_start=1091
+  _globals['_MASK']._serialized_end=1407
+  _globals['_ERROR']._serialized_start=1410
+  _globals['_ERROR']._serialized_end=1565
+  _globals['_ERROR_METADATAENTRY']._serialized_start=1518
+  _globals['_ERROR_METADATAENTRY']._serialized_end=1565
+  _globals['_MASKOUTPUT']._serialized_start=1568
+  _globals['_MASKOUTPUT']._serialized_end=1719
+  _globals['_CROPPEDPNG']._serialized_start=1721
+  _globals['_CROPPEDPNG']._serialized_end=1768
+  _globals['_POLYGON']._serialized_start=1770
+  _globals['_POLYGON']._serialized_end=1864
+  _globals['_RING']._serialized_start=1866
+  _globals['_RING']._serialized_end=1884
+  _globals['_LOWRESLOGITS']._serialized_start=1886
+  _globals['_LOWRESLOGITS']._serialized_end=1971
+  _globals['_RLE']._serialized_start=1973
+  _globals['_RLE']._serialized_end=2025
+  _globals['_TIMING']._serialized_start=2028
+  _globals['_TIMING']._serialized_end=2178
+  _globals['_SEGMENTATIONSERVICE']._serialized_start=2697
+  _globals['_SEGMENTATIONSERVICE']._serialized_end=2943
 # @@protoc_insertion_point(module_scope)

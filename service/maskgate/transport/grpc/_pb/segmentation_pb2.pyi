@@ -150,12 +150,14 @@ class Point(_message.Message):
     def __init__(self, x: _Optional[float] = ..., y: _Optional[float] = ..., label: _Optional[int] = ...) -> None: ...
 
 class MaskPrompt(_message.Message):
-    __slots__ = ("png", "logits")
+    __slots__ = ("mask_handle", "png", "logits")
+    MASK_HANDLE_FIELD_NUMBER: _ClassVar[int]
     PNG_FIELD_NUMBER: _ClassVar[int]
     LOGITS_FIELD_NUMBER: _ClassVar[int]
+    mask_handle: str
     png: bytes
     logits: bytes
-    def __init__(self, png: _Optional[bytes] = ..., logits: _Optional[bytes] = ...) -> None: ...
+    def __init__(self, mask_handle: _Optional[str] = ..., png: _Optional[bytes] = ..., logits: _Optional[bytes] = ...) -> None: ...
 
 class Box(_message.Message):
     __slots__ = ("x1", "y1", "x2", "y2")
@@ -170,13 +172,14 @@ class Box(_message.Message):
     def __init__(self, x1: _Optional[float] = ..., y1: _Optional[float] = ..., x2: _Optional[float] = ..., y2: _Optional[float] = ...) -> None: ...
 
 class Mask(_message.Message):
-    __slots__ = ("rle", "predicted_iou", "area", "box", "stability_score", "token", "png", "cropped_png", "polygons", "low_res_logits")
+    __slots__ = ("rle", "predicted_iou", "area", "box", "stability_score", "token", "mask_handle", "png", "cropped_png", "polygons", "low_res_logits")
     RLE_FIELD_NUMBER: _ClassVar[int]
     PREDICTED_IOU_FIELD_NUMBER: _ClassVar[int]
     AREA_FIELD_NUMBER: _ClassVar[int]
     BOX_FIELD_NUMBER: _ClassVar[int]
     STABILITY_SCORE_FIELD_NUMBER: _ClassVar[int]
     TOKEN_FIELD_NUMBER: _ClassVar[int]
+    MASK_HANDLE_FIELD_NUMBER: _ClassVar[int]
     PNG_FIELD_NUMBER: _ClassVar[int]
     CROPPED_PNG_FIELD_NUMBER: _ClassVar[int]
     POLYGONS_FIELD_NUMBER: _ClassVar[int]
@@ -187,11 +190,12 @@ class Mask(_message.Message):
     box: Box
     stability_score: float
     token: int
+    mask_handle: str
     png: bytes
     cropped_png: CroppedPng
     polygons: _containers.RepeatedCompositeFieldContainer[Polygon]
     low_res_logits: LowResLogits
-    def __init__(self, rle: _Optional[_Union[Rle, _Mapping]] = ..., predicted_iou: _Optional[float] = ..., area: _Optional[int] = ..., box: _Optional[_Union[Box, _Mapping]] = ..., stability_score: _Optional[float] = ..., token: _Optional[int] = ..., png: _Optional[bytes] = ..., cropped_png: _Optional[_Union[CroppedPng, _Mapping]] = ..., polygons: _Optional[_Iterable[_Union[Polygon, _Mapping]]] = ..., low_res_logits: _Optional[_Union[LowResLogits, _Mapping]] = ...) -> None: ...
+    def __init__(self, rle: _Optional[_Union[Rle, _Mapping]] = ..., predicted_iou: _Optional[float] = ..., area: _Optional[int] = ..., box: _Optional[_Union[Box, _Mapping]] = ..., stability_score: _Optional[float] = ..., token: _Optional[int] = ..., mask_handle: _Optional[str] = ..., png: _Optional[bytes] = ..., cropped_png: _Optional[_Union[CroppedPng, _Mapping]] = ..., polygons: _Optional[_Iterable[_Union[Polygon, _Mapping]]] = ..., low_res_logits: _Optional[_Union[LowResLogits, _Mapping]] = ...) -> None: ...
 
 class Error(_message.Message):
     __slots__ = ("code", "reason", "message", "metadata")
@@ -213,14 +217,16 @@ class Error(_message.Message):
     def __init__(self, code: _Optional[str] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class MaskOutput(_message.Message):
-    __slots__ = ("formats", "polygon_tolerance", "polygon_min_area")
+    __slots__ = ("formats", "polygon_tolerance", "polygon_min_area", "mask_handles")
     FORMATS_FIELD_NUMBER: _ClassVar[int]
     POLYGON_TOLERANCE_FIELD_NUMBER: _ClassVar[int]
     POLYGON_MIN_AREA_FIELD_NUMBER: _ClassVar[int]
+    MASK_HANDLES_FIELD_NUMBER: _ClassVar[int]
     formats: _containers.RepeatedScalarFieldContainer[MaskFormat]
     polygon_tolerance: float
     polygon_min_area: int
-    def __init__(self, formats: _Optional[_Iterable[_Union[MaskFormat, str]]] = ..., polygon_tolerance: _Optional[float] = ..., polygon_min_area: _Optional[int] = ...) -> None: ...
+    mask_handles: bool
+    def __init__(self, formats: _Optional[_Iterable[_Union[MaskFormat, str]]] = ..., polygon_tolerance: _Optional[float] = ..., polygon_min_area: _Optional[int] = ..., mask_handles: _Optional[bool] = ...) -> None: ...
 
 class CroppedPng(_message.Message):
     __slots__ = ("png", "x", "y")

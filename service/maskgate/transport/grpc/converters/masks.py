@@ -41,6 +41,7 @@ def _from_mask(mask: RenderedMask) -> pb.Mask:
         box=_if_any(_from_box, mask.box),
         stability_score=mask.stability_score,
         token=mask.token,
+        mask_handle="" if mask.handle is None else mask.handle.text,
         png=mask.png or b"",
         cropped_png=_if_any(_from_crop, mask.cropped_png),
         polygons=map(_from_polygon, mask.polygons or ()),

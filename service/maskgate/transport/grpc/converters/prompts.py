@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from maskgate.domain.errors import InvalidPrompt, InvalidRequest
 from maskgate.domain.image import ImageId
-from maskgate.domain.mask_prompt import LogitsSource, PngSource
+from maskgate.domain.mask_handle import MaskHandle
+from maskgate.domain.mask_prompt import HandleSource, LogitsSource, PngSource
 from maskgate.domain.output import MaskFormat, MaskOutput
 from maskgate.domain.prompt import Box, CoordinateSpace, Multimask, Point, Prompt, refuse_absurd
 from maskgate.domain.query import SegmentQuery
@@ -72,11 +73,13 @@ def _to_box(box: pb.Box) -> Box:
 
 def _to_mask(mask: pb.MaskPrompt) -> MaskSource:
     match mask.WhichOneof("source"):
+        case "mask_handle":
+            return HandleSource(MaskHandle.parse(mask.mask_handle))
         case "png":
             return PngSource(mask.png)
         case "logits":
             return LogitsSource(mask.logits)
-    raise InvalidPrompt("mask needs exactly one of png and logits.", field="mask")
+    raise InvalidPrompt("mask needs exactly one of mask_handle, png and logits.", field="mask")
 
 
 def _to_coordinates(value: int) -> CoordinateSpace:
@@ -89,7 +92,8 @@ def _to_multimask(value: int) -> Multimask:
 
 def _to_output(output: pb.MaskOutput) -> MaskOutput:
     formats = frozenset(_known(_FORMATS, value, "output.formats") for value in output.formats)
-    return MaskOutput(formats, output.polygon_tolerance, output.polygon_min_area)
+    handles = output.mask_handles if output.HasField("mask_handles") else None
+    return MaskOutput(formats, output.polygon_tolerance, output.polygon_min_area, handles=handles)
 
 
 def _known(table: Mapping[Any, _T], value: int, field: str) -> _T:

@@ -15,14 +15,18 @@ from maskgate.transport.rest.schemas.masks import SegmentResponse
 from maskgate.transport.rest.schemas.prompts import SegmentRequest
 
 if TYPE_CHECKING:
+    from maskgate.domain.query import SegmentQuery
     from maskgate.domain.timing import Timing
     from maskgate.transport.calls import CallObserver
     from maskgate.transport.usecases import UseCases
     from maskgate.usecases.segment import Segmentation
 
-_AS_PNG = MaskOutput(frozenset({MaskFormat.PNG}), best_alone=True)
 _Accept = Annotated[
-    str, Header(description="`image/png` answers with the best mask as a PNG, whatever `output` says, else with JSON.")
+    str,
+    Header(
+        description="`image/png` answers with the best mask as a PNG, whatever forms `output` names, and with its "
+        "handle and scores in headers; else with JSON."
+    ),
 ]
 
 
@@ -45,10 +49,15 @@ def create_router(usecases: UseCases, *, observer: CallObserver) -> APIRouter:
             body = SegmentRequest.read(await body_of(request))
             query = body.to_query(ImageId.parse(image_id))
             if "image/png" in accept:
-                return _png(await usecases.segment(replace(query, output=_AS_PNG), call=call))
+                return _png(await usecases.segment(_best_as_png(query), call=call))
             return _json(await usecases.segment(query, call=call))
 
     return router
+
+
+def _best_as_png(query: SegmentQuery) -> SegmentQuery:
+    output = MaskOutput(frozenset({MaskFormat.PNG}), best_alone=True, handles=query.output.handles)
+    return replace(query, output=output)
 
 
 def _segment_body() -> dict[str, Any]:
@@ -76,8 +85,10 @@ def _json(segmentation: Segmentation) -> Response:
 
 def _png(segmentation: Segmentation) -> Response:
     best = segmentation.masks[0]
-    scores = {"X-Predicted-IoU": f"{best.predicted_iou:.4f}", "X-Stability-Score": f"{best.stability_score:.4f}"}
-    return Response(best.png, media_type="image/png", headers=_headers(segmentation) | scores)
+    told = {"X-Predicted-IoU": f"{best.predicted_iou:.4f}", "X-Stability-Score": f"{best.stability_score:.4f}"}
+    if best.handle is not None:
+        told["X-Mask-Handle"] = best.handle.text
+    return Response(best.png, media_type="image/png", headers=_headers(segmentation) | told)
 
 
 def _headers(segmentation: Segmentation) -> dict[str, str]:

@@ -87,6 +87,10 @@ class Mask(BaseModel):
         description="How little the mask changes with its threshold, 0 to 1: logits above +1 by those above -1."
     )
     token: int = Field(description="Which of the decoder's outputs it is: 0 the single mask, 1 and on the ambiguous.")
+    mask_handle: str | None = Field(
+        description="A name for the mask's logits, which the server keeps for a while: `mask.mask_handle` of the next "
+        "prompt on this image and model can be this. Null where handles were declined."
+    )
     area: int = Field(description="Number of pixels.")
     box: Box | None = Field(description="The smallest rectangle around the mask; null where it is empty.")
     png: str | None = Field(description="PNG of one channel at the size of the image, 255 on the mask; base64.")
@@ -102,6 +106,7 @@ class Mask(BaseModel):
             predicted_iou=mask.predicted_iou,
             stability_score=mask.stability_score,
             token=mask.token,
+            mask_handle=_if_any(str, mask.handle),
             area=mask.area,
             box=_if_any(Box.of, mask.box),
             png=_if_any(_text, mask.png),

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from maskgate.domain import prompt as domain
 from maskgate.domain.errors import InvalidPrompt, InvalidRequest
-from maskgate.domain.mask_prompt import LogitsSource, PngSource
+from maskgate.domain.mask_handle import MaskHandle
+from maskgate.domain.mask_prompt import HandleSource, LogitsSource, PngSource
 from maskgate.domain.output import MaskFormat
 from maskgate.domain.output import MaskOutput as DomainOutput
 from maskgate.domain.query import SegmentQuery
@@ -55,6 +56,9 @@ class Box(_Request):
 class MaskPrompt(_Request):
     """A mask to start from: exactly one of the fields."""
 
+    mask_handle: str | None = Field(
+        None, description="`mask_handle` of a mask of an earlier answer about this image by this model."
+    )
     png: str | None = Field(
         None, description="PNG of one channel at the size of the oriented image, 128 and more is the mask; base64."
     )
@@ -64,12 +68,15 @@ class MaskPrompt(_Request):
     )
 
     def to_domain(self) -> MaskSource:
-        """Read a mask. Raises InvalidPrompt, and InvalidRequest where it is not base64."""
-        if self.png is not None and self.logits is None:
-            return PngSource(_bytes(self.png, "mask.png"))
-        if self.logits is not None and self.png is None:
-            return LogitsSource(_bytes(self.logits, "mask.logits"))
-        raise InvalidPrompt("mask needs exactly one of png and logits.", field="mask")
+        """Read a mask. Raises InvalidPrompt, MaskHandleNotFound, and InvalidRequest where it is not base64."""
+        match (self.mask_handle, self.png, self.logits):
+            case (str(handle), None, None):
+                return HandleSource(MaskHandle.parse(handle))
+            case (None, str(png), None):
+                return PngSource(_bytes(png, "mask.png"))
+            case (None, None, str(logits)):
+                return LogitsSource(_bytes(logits, "mask.logits"))
+        raise InvalidPrompt("mask needs exactly one of mask_handle, png and logits.", field="mask")
 
 
 class MaskOutput(_Request):
@@ -84,10 +91,16 @@ class MaskOutput(_Request):
         "0 means exact outlines, along the edges of pixels.",
     )
     polygon_min_area: int = Field(default=0, description="Parts and holes of fewer pixels are left out of polygons.")
+    mask_handles: bool | None = Field(
+        default=None,
+        description="Whether masks come with handles; null means that they do. Say no where nobody will refine them: "
+        "the server then keeps nothing.",
+    )
 
     def to_domain(self) -> DomainOutput:
         """Read the forms. Raises InvalidRequest."""
-        return DomainOutput(frozenset(map(MaskFormat, self.formats)), self.polygon_tolerance, self.polygon_min_area)
+        formats = frozenset(map(MaskFormat, self.formats))
+        return DomainOutput(formats, self.polygon_tolerance, self.polygon_min_area, handles=self.mask_handles)
 
 
 class SegmentRequest(_Request):

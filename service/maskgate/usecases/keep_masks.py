@@ -1,0 +1,32 @@
+"""Keep what was answered, so that the next prompt can start from it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from maskgate.domain.mask_handle import MaskAddress, MaskHandle
+
+if TYPE_CHECKING:
+    from maskgate.domain.embedding import EmbeddingKey
+    from maskgate.domain.mask import DecodedMasks
+    from maskgate.domain.output import RenderedMask
+    from maskgate.ports import MaskShelf
+
+
+class KeepMasks:
+    """Gives each mask a handle of its own. The shelf makes nobody wait (adapters/behind.py)."""
+
+    def __init__(self, *, shelf: MaskShelf) -> None:
+        self._shelf = shelf
+
+    async def __call__(
+        self, key: EmbeddingKey, decoded: DecodedMasks, masks: tuple[RenderedMask, ...]
+    ) -> tuple[RenderedMask, ...]:
+        """Return the masks that were rendered of what was decoded, with their handles."""
+        return tuple([replace(mask, handle=await self._keep(key, decoded, mask.token)) for mask in masks])
+
+    async def _keep(self, key: EmbeddingKey, decoded: DecodedMasks, token: int) -> MaskHandle:
+        handle = MaskHandle.new()
+        await self._shelf.put(MaskAddress(handle, key), decoded.logits_to_keep(token))
+        return handle
