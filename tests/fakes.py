@@ -110,6 +110,10 @@ class FakeBackend:
             raise ModelNotFound(f"There is no model {model!r}.", model=model)
         return self._specs[model]
 
+    def replace(self, spec: ModelSpec) -> None:
+        """Serve another engine under the name of a model."""
+        self._specs[spec.name] = spec
+
     async def encode(self, spec: ModelSpec, image: EncoderImage) -> bytes:
         self.encodes += 1
         await self.gate.wait()
@@ -216,6 +220,9 @@ class FakeShelf:
     def keep(self, key: EmbeddingKey, embedding: Embedding) -> HeldEmbedding:
         return self._held(key, self.entries.setdefault(key, embedding))
 
+    def drop(self, image_id: ImageId) -> None:
+        _drop(self.entries, image_id)
+
     def _held(self, key: EmbeddingKey, embedding: Embedding) -> HeldEmbedding:
         self.held.append(key)
         return HeldEmbedding(embedding.original, embedding.tensor, release=partial(self.held.remove, key))
@@ -226,17 +233,32 @@ def held(tensor: bytes) -> HeldEmbedding:
     return HeldEmbedding(SIZE, tensor, release=lambda: None)
 
 
-class FakeCache:
-    """An embedding cache that is a dictionary."""
+def _drop(entries: dict[EmbeddingKey, Embedding], image_id: ImageId) -> None:
+    for key in [key for key in entries if key.image_id == image_id]:
+        del entries[key]
 
-    def __init__(self) -> None:
+
+class FakeCache:
+    """An embedding cache that is a dictionary.
+
+    Attributes:
+        entries: What is kept.
+        store: Where images are deleted, if that matters.
+    """
+
+    def __init__(self, store: FakeStore | None = None) -> None:
         self.entries: dict[EmbeddingKey, Embedding] = {}
+        self.store = store or FakeStore()
 
     async def get(self, key: EmbeddingKey) -> Embedding | None:
         return self.entries.get(key)
 
     async def put(self, key: EmbeddingKey, embedding: Embedding) -> None:
-        self.entries[key] = embedding
+        if key.image_id not in self.store.deleted:
+            self.entries[key] = embedding
+
+    async def delete(self, image_id: ImageId) -> None:
+        _drop(self.entries, image_id)
 
     def shorten(self, key: EmbeddingKey) -> None:
         """Make an entry too short for its model."""
@@ -285,16 +307,26 @@ class FakeStore:
     Attributes:
         puts: How often an image was put.
         reads: How often an image's bytes were read.
+        deleted: Images that were deleted, the latest last.
     """
 
     def __init__(self) -> None:
         self._images: dict[ImageId, tuple[ImageInfo, bytes]] = {}
         self.puts = 0
         self.reads = 0
+        self.deleted: list[ImageId] = []
 
     async def put(self, info: ImageInfo, content: bytes) -> None:
         self.puts += 1
         self._images[info.image_id] = (info, content)
+        if info.image_id in self.deleted:
+            self.deleted.remove(info.image_id)
+
+    async def put_back(self, info: ImageInfo, content: bytes) -> bool:
+        if info.image_id in self.deleted:
+            return False
+        await self.put(info, content)
+        return True
 
     async def info(self, image_id: ImageId) -> ImageInfo | None:
         kept = self._images.get(image_id)
@@ -304,6 +336,13 @@ class FakeStore:
         self.reads += 1
         kept = self._images.get(image_id)
         return kept[1] if kept else None
+
+    async def infos(self, image_ids: Sequence[ImageId]) -> list[ImageInfo | None]:
+        return [await self.info(image_id) for image_id in image_ids]
+
+    async def delete(self, image_id: ImageId) -> None:
+        self._images.pop(image_id, None)
+        self.deleted.append(image_id)
 
     def forget(self) -> None:
         """Lose every image, as a store does after their time."""
@@ -332,6 +371,45 @@ class FailingCache:
     async def put(self, key: EmbeddingKey, embedding: Embedding) -> None:
         raise CacheUnavailable("The cache is away.", key=key, bytes=embedding.size_bytes)
 
+    async def delete(self, image_id: ImageId) -> None:
+        raise CacheUnavailable("The cache is away.", image_id=image_id)
+
+
+class FakeDeletions:
+    """Deletions through other gateways, as a test tells them.
+
+    Attributes:
+        untold: Those that are to be heard of next.
+    """
+
+    def __init__(self) -> None:
+        self.untold: list[ImageId] = []
+
+    async def heard(self) -> list[ImageId]:
+        told, self.untold = self.untold, []
+        return told
+
+
+class FakeCopies:
+    """Copies of images; the tests look at what is forgotten.
+
+    Attributes:
+        forgotten: What was.
+    """
+
+    def __init__(self) -> None:
+        self.forgotten: list[ImageId] = []
+
+    def forget(self, image_id: ImageId) -> None:
+        self.forgotten.append(image_id)
+
+
+class FailingDeletions:
+    """Deletions that nobody can tell."""
+
+    async def heard(self) -> list[ImageId]:
+        raise StoreUnavailable("The store is away.")
+
 
 class FailingMasks:
     """A mask shelf that cannot be asked."""
@@ -355,6 +433,15 @@ class FailingStore:
 
     async def put(self, info: ImageInfo, content: bytes) -> None:
         raise StoreUnavailable("The store is away.", image_id=info.image_id, bytes=len(content))
+
+    async def put_back(self, info: ImageInfo, content: bytes) -> bool:
+        raise StoreUnavailable("The store is away.", image_id=info.image_id, bytes=len(content))
+
+    async def infos(self, image_ids: Sequence[ImageId]) -> list[ImageInfo | None]:
+        raise StoreUnavailable("The store is away.", image_ids=image_ids)
+
+    async def delete(self, image_id: ImageId) -> None:
+        raise StoreUnavailable("The store is away.", image_id=image_id)
 
     async def info(self, image_id: ImageId) -> ImageInfo | None:
         raise StoreUnavailable("The store is away.", image_id=image_id)

@@ -11,14 +11,14 @@ import pytest
 from maskgate.adapters.redis import Breaker, RedisEmbeddingCache, RedisImageStore, ping
 from maskgate.domain.embedding import Embedding, EmbeddingKey
 from maskgate.domain.errors import CacheUnavailable, StoreUnavailable
-from maskgate.domain.image import ImageId, ImageSize
+from maskgate.domain.image import ImageId, ImageInfo, ImageSize
 from tests.contract.conftest import connected
-from tests.fakes import SPEC, FakeCache
+from tests.fakes import SPEC, FakeCache, FakeStore
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-    from maskgate.ports import EmbeddingCache
+    from maskgate.ports import EmbeddingCache, ImageStore
     from maskgate.stack import EmbeddedStack
 
 KEY = EmbeddingKey.of(ImageId.of(b"photo"), SPEC)
@@ -28,10 +28,23 @@ TTL = 100
 
 
 @pytest.fixture(params=["fake", "redis"])
-def cache(request: pytest.FixtureRequest) -> EmbeddingCache:
+def tier(request: pytest.FixtureRequest) -> tuple[EmbeddingCache, ImageStore]:
+    """A cache, and the store beside it."""
     if request.param == "fake":
-        return FakeCache()
-    return RedisEmbeddingCache(request.getfixturevalue("redis"), ttl=TTL, breaker=Breaker())
+        store = FakeStore()
+        return FakeCache(store), store
+    redis = request.getfixturevalue("redis")
+    return RedisEmbeddingCache(redis, ttl=TTL, breaker=Breaker()), RedisImageStore(redis, ttl=TTL, breaker=Breaker())
+
+
+@pytest.fixture
+def cache(tier: tuple[EmbeddingCache, ImageStore]) -> EmbeddingCache:
+    return tier[0]
+
+
+@pytest.fixture
+def store(tier: tuple[EmbeddingCache, ImageStore]) -> ImageStore:
+    return tier[1]
 
 
 class TestEveryEmbeddingCache:
@@ -60,6 +73,29 @@ class TestEveryEmbeddingCache:
 
         assert await cache.get(replace(KEY, precision="bf16")) is None
 
+    async def test_what_is_deleted_is_none(self, cache: EmbeddingCache) -> None:
+        """All embeddings of an image are deleted, whatever model made them, and none of another image."""
+        image_id = ImageId.of(b"another photo")
+        keys = [KEY, replace(KEY, model="large"), replace(KEY, image_id=image_id)]
+        for key in keys:
+            await cache.put(key, OTHER)
+
+        await cache.delete(KEY.image_id)
+        await cache.delete(ImageId.of(b"a photo that was never there"))
+
+        assert [None, None, OTHER] == [await cache.get(key) for key in keys]
+
+    async def test_embeddings_of_a_deleted_image(self, cache: EmbeddingCache, store: ImageStore) -> None:
+        """One that was being made while its image was deleted is not taken; once it is uploaded again, it is."""
+        await store.delete(KEY.image_id)
+        await cache.put(KEY, OTHER)
+        deleted = await cache.get(KEY)
+        await store.put(ImageInfo(KEY.image_id, ImageSize(1, 1), "PNG", 5), b"photo")
+        uploaded = await cache.get(KEY)
+        await cache.put(KEY, OTHER)
+
+        assert [None, None, OTHER] == [deleted, uploaded, await cache.get(KEY)]
+
     async def test_calls_at_once(self, cache: EmbeddingCache) -> None:
         """More calls at once than there are connections are all answered."""
         keys = [replace(KEY, model=f"model{number}") for number in range(20)]
@@ -72,7 +108,7 @@ async def test_redis_forgets_after_a_while(redis: Redis) -> None:
     """An embedding lives as long as somebody asks for it within its time."""
     cache = RedisEmbeddingCache(redis, ttl=TTL, breaker=Breaker())
     await cache.put(KEY, OTHER)
-    (name,) = await redis.keys("*")
+    (name,) = await redis.keys("maskgate:2:embedding:*")
     fresh = await redis.ttl(name)
     await redis.expire(name, 5)
 
@@ -88,7 +124,7 @@ async def test_damaged_entries_are_none(redis: Redis, damaged: bytes) -> None:
     """What is no whole embedding is none, and can be replaced by one."""
     cache = RedisEmbeddingCache(redis, ttl=TTL, breaker=Breaker())
     await cache.put(KEY, EMBEDDING)
-    (name,) = await redis.keys("*")
+    (name,) = await redis.keys("maskgate:2:embedding:*")
     await redis.delete(name)
     await redis.hset(name, "0000", damaged)
 
@@ -104,7 +140,7 @@ async def test_an_entry_that_lacks_a_piece_is_none(redis: Redis, lost: str) -> N
     """Pieces that do not make a whole are no embedding."""
     cache = RedisEmbeddingCache(redis, ttl=TTL, breaker=Breaker())
     await cache.put(KEY, EMBEDDING)
-    (name,) = await redis.keys("*")
+    (name,) = await redis.keys("maskgate:2:embedding:*")
     await redis.hdel(name, lost)
 
     assert await cache.get(KEY) is None
@@ -123,7 +159,7 @@ async def test_an_entry_of_another_type_is_unavailable(redis: Redis) -> None:
     """A key that somebody else uses for something else fails no request: it is unreadable until it is replaced."""
     cache = RedisEmbeddingCache(redis, ttl=TTL, breaker=Breaker())
     await cache.put(KEY, EMBEDDING)
-    (name,) = await redis.keys("*")
+    (name,) = await redis.keys("maskgate:2:embedding:*")
     await redis.set(name, "value")
 
     with pytest.raises(CacheUnavailable):
@@ -131,6 +167,37 @@ async def test_an_entry_of_another_type_is_unavailable(redis: Redis) -> None:
     await cache.put(KEY, EMBEDDING)
 
     assert EMBEDDING == await cache.get(KEY)
+
+
+async def test_an_embedding_that_is_left_of_a_deleted_image_is_not_given(redis: Redis) -> None:
+    """Between the deletion of an image and that of its embeddings nobody gets them any more."""
+    cache = RedisEmbeddingCache(redis, ttl=TTL, breaker=Breaker())
+    await cache.put(KEY, OTHER)
+
+    await RedisImageStore(redis, ttl=TTL, breaker=Breaker()).delete(KEY.image_id)
+
+    assert await cache.get(KEY) is None
+
+
+async def test_nothing_is_left_of_what_comes_too_late(redis: Redis) -> None:
+    """Of an embedding whose image was deleted while it was made neither bytes nor names stay in Redis."""
+    await RedisImageStore(redis, ttl=TTL, breaker=Breaker()).delete(KEY.image_id)
+
+    await RedisEmbeddingCache(redis, ttl=TTL, breaker=Breaker()).put(KEY, OTHER)
+
+    assert [b"maskgate:1:deleted"] == await redis.keys("*")
+
+
+async def test_names_live_as_long_as_their_embeddings(redis: Redis) -> None:
+    """What an embedding that is asked for again and again is called is known for as long as it is there."""
+    cache = RedisEmbeddingCache(redis, ttl=TTL, breaker=Breaker())
+    await cache.put(KEY, OTHER)
+    (names,) = await redis.keys("maskgate:1:embedded:*")
+    await redis.expire(names, 5)
+
+    await cache.get(KEY)
+
+    assert await redis.ttl(names) >= TTL - 2
 
 
 async def test_gateways_of_the_former_layout_share_redis(redis: Redis) -> None:
@@ -150,7 +217,7 @@ async def test_an_embedding_takes_little_more_than_its_bytes(redis: Redis) -> No
     """One of SAM takes at most 2.1 MiB of Redis' memory."""
     cache = RedisEmbeddingCache(redis, ttl=TTL, breaker=Breaker())
     await cache.put(KEY, EMBEDDING)
-    (name,) = await redis.keys("*")
+    (name,) = await redis.keys("maskgate:2:embedding:*")
     taken = await redis.memory_usage(name, samples=0)
 
     assert taken is not None
@@ -161,7 +228,7 @@ async def test_pieces_fill_what_jemalloc_allocates(redis: Redis) -> None:
     """The Valkey of these tests is built with libc's malloc; in Redis' usual one, too, little is lost."""
     cache = RedisEmbeddingCache(redis, ttl=TTL, breaker=Breaker())
     await cache.put(KEY, EMBEDDING)
-    (name,) = await redis.keys("*")
+    (name,) = await redis.keys("maskgate:2:embedding:*")
     pieces = await redis.hvals(name)
 
     assert 2.5 * 2**20 == jemalloc_size(len(EMBEDDING.to_bytes()) + SDS_OVERHEAD)
@@ -186,6 +253,8 @@ async def test_without_redis_it_is_soon_unavailable(broken_redis: Redis) -> None
             await cache.get(KEY)
         with pytest.raises(CacheUnavailable):
             await cache.put(KEY, OTHER)
+        with pytest.raises(CacheUnavailable):
+            await cache.delete(KEY.image_id)
 
 
 async def test_redis_that_does_not_answer_is_waited_for_once(broken_redis: Redis) -> None:

@@ -72,6 +72,36 @@ class TestEveryEmbeddingShelf:
 
             assert EMBEDDING == seen(held)
 
+    def test_what_is_dropped_cannot_be_held_any_more(self, shelf: EmbeddingShelf) -> None:
+        """All embeddings of an image are forgotten, whatever model made them, and none of another image."""
+        other = EmbeddingKey.of(ImageId.of(b"another photo"), SPEC)
+        for key in (KEY, KEYS[0], other):
+            shelf.keep(key, EMBEDDING).release()
+
+        shelf.drop(KEY.image_id)
+
+        assert [None, None, EMBEDDING] == [seen(shelf.hold(key)) for key in (KEY, KEYS[0], other)]
+
+    def test_what_is_dropped_stays_for_those_who_hold_it(self, shelf: EmbeddingShelf) -> None:
+        """Whoever holds an embedding that is dropped sees it to the end, also when the same one is kept again."""
+        with shelf.keep(KEY, EMBEDDING) as held:
+            shelf.drop(KEY.image_id)
+            for number, key in enumerate(KEYS):
+                shelf.keep(key, embedding(number)).release()
+            shelf.keep(KEY, EMBEDDING).release()
+
+            assert EMBEDDING == seen(held)
+
+    def test_dropping_what_is_not_there(self, shelf: EmbeddingShelf) -> None:
+        """It changes nothing, and what was dropped can be kept again."""
+        shelf.drop(KEY.image_id)
+        shelf.keep(KEY, EMBEDDING).release()
+        shelf.drop(KEY.image_id)
+        shelf.drop(KEY.image_id)
+        shelf.keep(KEY, EMBEDDING).release()
+
+        assert EMBEDDING == seen(shelf.hold(KEY))
+
     def test_there_is_always_something_to_hold(self, shelf: EmbeddingShelf) -> None:
         """While all room is taken by what is held, further ones can be held all the same."""
         holders = [shelf.keep(key, embedding(number)) for number, key in enumerate(KEYS)]

@@ -54,6 +54,40 @@ class TestEveryImageStore:
 
         assert (INFO, CONTENT) == (await store.info(IMAGE_ID), await store.content(IMAGE_ID))
 
+    async def test_many_are_asked_for_at_once(self, store: ImageStore) -> None:
+        """What is known of many images comes in their order, as often as they are asked for."""
+        await store.put(INFO, CONTENT)
+
+        assert [None, INFO, INFO] == await store.infos([UNKNOWN, IMAGE_ID, IMAGE_ID])
+        assert [] == await store.infos([])
+
+    async def test_what_is_deleted_is_kept_no_more(self, store: ImageStore) -> None:
+        """An image that was deleted is None, and another one is not."""
+        other = b"another photo"
+        other_info = ImageInfo(UNKNOWN, ImageSize(1, 1), "PNG", len(other))
+        await store.put(INFO, CONTENT)
+        await store.put(other_info, other)
+
+        await store.delete(IMAGE_ID)
+
+        assert [None, None] == [await store.info(IMAGE_ID), await store.content(IMAGE_ID)]
+        assert [None, other_info] == await store.infos([IMAGE_ID, UNKNOWN])
+
+    async def test_deleting_what_is_not_there(self, store: ImageStore) -> None:
+        """It succeeds, again and again."""
+        await store.delete(UNKNOWN)
+        await store.delete(UNKNOWN)
+
+        assert await store.info(UNKNOWN) is None
+
+    async def test_what_was_deleted_can_be_put_again(self, store: ImageStore) -> None:
+        """An upload after a deletion counts."""
+        await store.put(INFO, CONTENT)
+        await store.delete(IMAGE_ID)
+        await store.put(INFO, CONTENT)
+
+        assert (INFO, CONTENT) == (await store.info(IMAGE_ID), await store.content(IMAGE_ID))
+
     async def test_images_do_not_meet(self, store: ImageStore) -> None:
         """One image is not another."""
         await store.put(INFO, CONTENT)
@@ -113,6 +147,10 @@ async def test_without_redis_it_is_soon_unavailable(broken_redis: Redis) -> None
             await store.info(IMAGE_ID)
         with pytest.raises(StoreUnavailable):
             await store.content(IMAGE_ID)
+        with pytest.raises(StoreUnavailable):
+            await store.infos([IMAGE_ID])
+        with pytest.raises(StoreUnavailable):
+            await store.delete(IMAGE_ID)
 
 
 async def test_near_keeps_uploads_while_redis_is_away(broken_redis: Redis) -> None:
@@ -143,6 +181,56 @@ async def test_near_survives_a_flushed_redis(redis: Redis) -> None:
     await redis.flushall()
 
     assert (INFO, CONTENT) == (await store.info(IMAGE_ID), await store.content(IMAGE_ID))
+
+
+@pytest.mark.parametrize("method", ["info", "infos", "content"])
+async def test_near_does_not_put_back_what_was_deleted_elsewhere(redis: Redis, method: str) -> None:
+    """A copy in the memory of a gateway that has not heard of the deletion yet brings nothing back, and goes."""
+    shared = RedisImageStore(redis, ttl=TTL, breaker=Breaker())
+    store = NearImageStore(shared, max_bytes=NEAR_BYTES)
+    await store.put(INFO, CONTENT)
+    await NearImageStore(shared, max_bytes=NEAR_BYTES).delete(IMAGE_ID)
+
+    found = await getattr(store, method)([IMAGE_ID] if method == "infos" else IMAGE_ID)
+    await redis.delete("maskgate:1:deleted")
+
+    assert found in (None, [None])
+    assert [None, None] == [await store.info(IMAGE_ID), await shared.info(IMAGE_ID)]
+
+
+async def test_near_forgets_without_redis() -> None:
+    """While Redis is away, deleting fails; but the copy in this process is gone."""
+    shared = FakeStore()
+    store = NearImageStore(shared, max_bytes=NEAR_BYTES)
+    await store.put(INFO, CONTENT)
+    shared.forget()
+    store._shared = FailingStore()
+
+    with pytest.raises(StoreUnavailable):
+        await store.delete(IMAGE_ID)
+    with pytest.raises(StoreUnavailable):
+        await store.info(IMAGE_ID)
+
+
+async def test_near_answers_for_what_it_holds_while_redis_is_away(broken_redis: Redis) -> None:
+    """Of many images, those that were uploaded here are known; with a stranger among them nobody can tell."""
+    store = NearImageStore(RedisImageStore(broken_redis, ttl=TTL, breaker=Breaker()), max_bytes=NEAR_BYTES)
+    await store.put(INFO, CONTENT)
+
+    assert [INFO, INFO] == await store.infos([IMAGE_ID, IMAGE_ID])
+    with pytest.raises(StoreUnavailable):
+        await store.infos([IMAGE_ID, UNKNOWN])
+
+
+async def test_deletions_are_remembered_for_a_while(redis: Redis) -> None:
+    """Deletions that are older than anything that could be left of their images are forgotten with the next one."""
+    store = RedisImageStore(redis, ttl=TTL, breaker=Breaker(), deletion_ttl=60)
+    (seconds, _) = await redis.time()
+    await redis.zadd("maskgate:1:deleted", {"old": (seconds - 70) * 1e6, "young": (seconds - 50) * 1e6})
+
+    await store.delete(IMAGE_ID)
+
+    assert [b"young", str(IMAGE_ID).encode()] == await redis.zrange("maskgate:1:deleted", 0, -1)
 
 
 @pytest.mark.parametrize("method", ["info", "content"])

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from maskgate.domain.call import Call
     from maskgate.domain.embedding import Embedding, EmbeddingKey, HeldEmbedding
-    from maskgate.domain.image import EncoderImage
+    from maskgate.domain.image import EncoderImage, ImageId
     from maskgate.domain.mask import DecodedMasks, DecodedRows
     from maskgate.domain.mask_handle import MaskAddress
     from maskgate.domain.model import ModelSpec
@@ -57,6 +57,10 @@ class InstrumentedShelf:
         """See EmbeddingShelf."""
         return self._inner.keep(key, embedding)
 
+    def drop(self, image_id: ImageId) -> None:
+        """See EmbeddingShelf."""
+        self._inner.drop(image_id)
+
 
 class InstrumentedCache:
     """Counts lookups, and makes a cache that cannot be asked a miss: the declared seam of degradation."""
@@ -85,6 +89,10 @@ class InstrumentedCache:
         except CacheUnavailable as error:
             self._write_errors.inc()
             _log.warning("embedding_cache.unwritable", tier=self._tier, error=str(error))
+
+    async def delete(self, image_id: ImageId) -> None:
+        """See EmbeddingCache; raises, since a client is told that something is gone."""
+        await self._inner.delete(image_id)
 
 
 class InstrumentedMasks:

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from maskgate.domain.embedding import Embedding, EmbeddingKey
+    from maskgate.domain.image import ImageId
     from maskgate.domain.mask_handle import MaskAddress
 
+_K = TypeVar("_K", bound="Hashable")
 _V = TypeVar("_V")
 
 
@@ -30,7 +32,7 @@ class _Entry(Generic[_V]):
     until: float
 
 
-class BoundedLru(Generic[_V]):
+class BoundedLru(Generic[_K, _V]):
     """A mapping that forgets what was used longest ago: over a number of bytes, or after a time, when something comes.
 
     Args:
@@ -52,10 +54,10 @@ class BoundedLru(Generic[_V]):
         self._size_of = size_of
         self._ttl = ttl
         self._clock = clock
-        self._entries: OrderedDict[Hashable, _Entry[_V]] = OrderedDict()  # by last use
+        self._entries: OrderedDict[_K, _Entry[_V]] = OrderedDict()  # by last use
         self.size_bytes = 0
 
-    def get(self, key: Hashable) -> _V | None:
+    def get(self, key: _K) -> _V | None:
         """Return an entry and count this as a use."""
         entry, now = self._entries.get(key), self._clock()
         if entry is None or entry.until <= now:
@@ -64,21 +66,27 @@ class BoundedLru(Generic[_V]):
         self._entries.move_to_end(key)
         return entry.value
 
-    def put(self, key: Hashable, value: _V) -> None:
+    def put(self, key: _K, value: _V) -> None:
         """Remember an entry; one that alone is over the bound is not remembered."""
-        self._forget(key)
+        self.forget(key)
         if self._size_of(value) > self._max_bytes:
             return
         now = self._clock()
         self._entries[key] = _Entry(value, now + self._ttl)
         self.size_bytes += self._size_of(value)
         while self.size_bytes > self._max_bytes or self._oldest().until <= now:
-            self._forget(next(iter(self._entries)))
+            self.forget(next(iter(self._entries)))
+
+    def drop(self, unwanted: Callable[[_K], bool]) -> None:
+        """Forget some entries."""
+        for key in [key for key in self._entries if unwanted(key)]:
+            self.forget(key)
 
     def _oldest(self) -> _Entry[_V]:
         return next(iter(self._entries.values()))
 
-    def _forget(self, key: Hashable) -> None:
+    def forget(self, key: _K) -> None:
+        """Forget an entry, if it is there."""
         if key in self._entries:
             self.size_bytes -= self._size_of(self._entries.pop(key).value)
 
@@ -87,7 +95,7 @@ class MemoryShelf:
     """L1: embeddings as bytes, which live on for as long as somebody uses them: there is nothing to release."""
 
     def __init__(self, *, max_bytes: int) -> None:
-        self._entries: BoundedLru[Embedding] = BoundedLru(
+        self._entries: BoundedLru[EmbeddingKey, Embedding] = BoundedLru(
             max_bytes=max_bytes, size_of=lambda embedding: embedding.size_bytes
         )
 
@@ -109,6 +117,10 @@ class MemoryShelf:
             held = _held(embedding)
         return held
 
+    def drop(self, image_id: ImageId) -> None:
+        """See EmbeddingShelf."""
+        self._entries.drop(lambda key: key.image_id == image_id)
+
 
 def _held(embedding: Embedding) -> HeldEmbedding:
     return HeldEmbedding(embedding.original, embedding.tensor, release=lambda: None)
@@ -118,7 +130,7 @@ class MemoryMaskShelf:
     """Masks as they were answered, for as long as they are used; they are as near as can be."""
 
     def __init__(self, *, max_bytes: int, ttl: float) -> None:
-        self._entries: BoundedLru[npt.NDArray[np.float16]] = BoundedLru(
+        self._entries: BoundedLru[MaskAddress, npt.NDArray[np.float16]] = BoundedLru(
             max_bytes=max_bytes, size_of=lambda logits: logits.nbytes, ttl=ttl
         )
 

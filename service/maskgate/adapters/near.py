@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
 from maskgate.adapters.memory import BoundedLru
 from maskgate.domain.errors import StoreUnavailable
+from maskgate.ports import ImageStore
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     import numpy.typing as npt
 
     from maskgate.domain.image import ImageId, ImageInfo
     from maskgate.domain.mask_handle import MaskAddress
-    from maskgate.ports import ImageStore, MaskShelf
+    from maskgate.ports import MaskShelf
 
 _log = structlog.get_logger(__name__)
 
@@ -27,16 +30,25 @@ class _Kept:
     content: bytes
 
 
+class SharedImageStore(ImageStore, Protocol):
+    """A store that knows what it has lost from what was deleted."""
+
+    async def put_back(self, info: ImageInfo, content: bytes) -> bool:
+        """Keep an image again that it has lost; False where it was deleted. Raises StoreUnavailable."""
+        ...
+
+
 class NearImageStore:
     """Writes through to a shared store and keeps the latest images itself, for when the shared one does not.
 
     While the shared store is away, images uploaded to this gateway can still be segmented by it; what it does not hold
-    itself is then unknown, not missing: StoreUnavailable. What the shared store has lost meanwhile is put back.
+    itself is then unknown, not missing: StoreUnavailable. What the shared store has lost meanwhile is put back; what
+    was deleted there is forgotten here.
     """
 
-    def __init__(self, shared: ImageStore, *, max_bytes: int) -> None:
+    def __init__(self, shared: SharedImageStore, *, max_bytes: int) -> None:
         self._shared = shared
-        self._near: BoundedLru[_Kept] = BoundedLru(max_bytes=max_bytes, size_of=lambda kept: len(kept.content))
+        self._near: BoundedLru[ImageId, _Kept] = BoundedLru(max_bytes=max_bytes, size_of=lambda kept: len(kept.content))
 
     async def put(self, info: ImageInfo, content: bytes) -> None:
         """See ImageStore."""
@@ -54,19 +66,44 @@ class NearImageStore:
         if kept is None:
             return await self._shared.info(image_id)
         try:
-            if await self._shared.info(image_id) is None:
-                await self._shared.put(kept.info, kept.content)
+            return await self._shared.info(image_id) or await self._put_back(kept)
         except StoreUnavailable as error:
             _log.warning("image.known_here_only", error=str(error))
-        return kept.info
+            return kept.info
+
+    async def infos(self, image_ids: Sequence[ImageId]) -> list[ImageInfo | None]:
+        """See ImageStore."""
+        try:
+            found = await self._shared.infos(image_ids)
+        except StoreUnavailable:
+            return [await self.info(image_id) for image_id in image_ids]
+        return [known or await self._lost(image_id) for image_id, known in zip(image_ids, found, strict=True)]
 
     async def content(self, image_id: ImageId) -> bytes | None:
         """See ImageStore."""
         kept = self._near.get(image_id)
         if kept is None:
             return await self._shared.content(image_id)
-        await self.info(image_id)  # makes it live on in the shared store, without moving its bytes
-        return kept.content
+        # Without moving its bytes: asking makes it live on in the shared store, and tells whether it was deleted.
+        return kept.content if await self.info(image_id) else None
+
+    async def delete(self, image_id: ImageId) -> None:
+        """See ImageStore. The near copy is gone also where the shared store cannot be told."""
+        self.forget(image_id)
+        await self._shared.delete(image_id)
+
+    def forget(self, image_id: ImageId) -> None:
+        """See ImageCopies."""
+        self._near.forget(image_id)
+
+    async def _lost(self, image_id: ImageId) -> ImageInfo | None:
+        return None if self._near.get(image_id) is None else await self.info(image_id)
+
+    async def _put_back(self, kept: _Kept) -> ImageInfo | None:
+        if await self._shared.put_back(kept.info, kept.content):
+            return kept.info
+        self.forget(kept.info.image_id)
+        return None
 
 
 class NearMaskShelf:

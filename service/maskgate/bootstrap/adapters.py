@@ -14,6 +14,7 @@ from maskgate.adapters.pillow import PillowImageDecoder, PillowMaskEncoder, Pill
 from maskgate.adapters.redis import (
     Breaker,
     RedisBounds,
+    RedisDeletions,
     RedisEmbeddingCache,
     RedisEncodeLocks,
     RedisImageStore,
@@ -61,9 +62,12 @@ async def open_adapters(settings: Settings, metrics: Metrics) -> AsyncIterator[A
         offload = ThreadOffload(threads=settings.threads)
         stack.callback(offload.close)
         shared_masks = RedisMaskShelf(redis, ttl=settings.mask_ttl_seconds, breaker=breaker, offload=offload)
+        store = _create_store(settings, redis, breaker)
         ports = Ports(
             tiers=_create_tiers(settings, redis, breaker, metrics, shelf=shelf.embeddings),
-            store=_create_store(settings, redis, breaker),
+            store=store,
+            copies=store,
+            deletions=RedisDeletions(redis, breaker=breaker),
             decoder=PillowImageDecoder(limits=image_limits(settings), offload=offload),
             backend=InstrumentedBackend(triton, metrics=metrics.inference),
             offload=offload,
@@ -110,5 +114,6 @@ def _create_tiers(
 
 
 def _create_store(settings: Settings, redis: Redis, breaker: Breaker) -> NearImageStore:
-    shared = RedisImageStore(redis, ttl=settings.image_ttl_seconds, breaker=breaker)
+    longest = max(settings.image_ttl_seconds, settings.embedding_ttl_seconds)
+    shared = RedisImageStore(redis, ttl=settings.image_ttl_seconds, breaker=breaker, deletion_ttl=longest)
     return NearImageStore(shared, max_bytes=settings.image_memory_bytes)

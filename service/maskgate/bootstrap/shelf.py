@@ -60,8 +60,8 @@ def _create_slab(settings: Settings, metrics: Metrics) -> SlabShelf | None:
         return None
     table, slots = slab.table, metrics.slab.slots
     slots.labels("held").set_function(lambda: table.held)
-    slots.labels("kept").set_function(lambda: table.used - table.held)
-    slots.labels("free").set_function(lambda: table.limit - table.used)
+    slots.labels("kept").set_function(lambda: table.kept)
+    slots.labels("free").set_function(lambda: table.limit - table.kept - table.held)
     return slab
 
 

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING
 from maskgate.domain.image import ImageLimits
 from maskgate.transport.usecases import UseCases
 from maskgate.usecases.admission import Admission
+from maskgate.usecases.check_images import CheckImages
 from maskgate.usecases.decode import Decode
+from maskgate.usecases.delete_image import DeleteImage, HeedDeletions
 from maskgate.usecases.describe_models import GetModel, ListModels
 from maskgate.usecases.embed_image import EmbedImage
+from maskgate.usecases.get_embedding import GetEmbedding
 from maskgate.usecases.get_image import GetImage
 from maskgate.usecases.keep_masks import KeepMasks
 from maskgate.usecases.render_masks import RenderMasks
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from maskgate.ports import (
+        Deletions,
+        ImageCopies,
         ImageDecoder,
         ImageStore,
         InferenceBackend,
@@ -43,6 +48,8 @@ class Ports:
 
     tiers: EmbeddingTiers
     store: ImageStore
+    copies: ImageCopies
+    deletions: Deletions
     decoder: ImageDecoder
     backend: InferenceBackend
     offload: Offload
@@ -55,9 +62,12 @@ class Ports:
 async def open_usecases(settings: Settings, ports: Ports) -> AsyncIterator[UseCases]:
     """Create the use cases; on leaving, encodes under way get time to end."""
     embed = create_embed(settings, ports)
+    heed = HeedDeletions(deletions=ports.deletions, copies=ports.copies, embed=embed)
+    heeding = asyncio.create_task(heed.for_ever(), name="deletions")
     try:
         yield create_usecases(settings, ports, embed)
     finally:
+        heeding.cancel()
         with contextlib.suppress(TimeoutError):  # an encode that takes longer than a drain is made again elsewhere
             await asyncio.wait_for(embed.drain(), settings.drain_seconds)
 
@@ -110,6 +120,9 @@ def create_usecases(settings: Settings, ports: Ports, embed: EmbedImage) -> UseC
         upload_image=upload,
         get_image=GetImage(store=ports.store),
         segment=segment,
+        check_images=CheckImages(store=ports.store),
+        get_embedding=GetEmbedding(embed=embed, backend=ports.backend, default_model=settings.models[0]),
+        delete_image=DeleteImage(store=ports.store, cache=ports.tiers.l2, embed=embed),
         list_models=ListModels(get_model=get_model, models=settings.models),
         get_model=get_model,
     )

@@ -54,6 +54,11 @@ class S3Fifo(Generic[_K]):
         queue = self._small if key in self._small else self._main
         queue[key] = min(queue[key] + 1, _MOST_USES)
 
+    def discard(self, key: _K) -> None:
+        """Let a key go that need not be there, and forget that it ever was."""
+        for queue in (self._small, self._main, self._ghosts):
+            queue.pop(key, None)
+
     def evict(self, *, spare: Callable[[_K], bool]) -> _K | None:
         """Choose a key that need not be spared, and let it go; None where all must be."""
         turns = [self._evict_main, self._evict_small, self._evict_main]  # the small queue may have moved some to main

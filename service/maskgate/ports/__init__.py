@@ -4,16 +4,18 @@ The comments are the contract; tests/contract/ holds every adapter to it.
 """
 
 from maskgate.ports.embeddings import EmbeddingCache, EmbeddingShelf
-from maskgate.ports.images import ImageDecoder, ImageStore
+from maskgate.ports.images import Deletions, ImageCopies, ImageDecoder, ImageStore
 from maskgate.ports.inference import InferenceBackend
 from maskgate.ports.locks import EncodeLocks, Lease
 from maskgate.ports.masks import MaskEncoder, MaskReader, MaskShelf
 from maskgate.ports.offload import Offload
 
 __all__ = [
+    "Deletions",
     "EmbeddingCache",
     "EmbeddingShelf",
     "EncodeLocks",
+    "ImageCopies",
     "ImageDecoder",
     "ImageStore",
     "InferenceBackend",

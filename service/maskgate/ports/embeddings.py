@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from maskgate.domain.embedding import Embedding, EmbeddingKey, HeldEmbedding
+    from maskgate.domain.image import ImageId
 
 
 class EmbeddingShelf(Protocol):
@@ -26,6 +27,10 @@ class EmbeddingShelf(Protocol):
         """
         ...
 
+    def drop(self, image_id: ImageId) -> None:
+        """Forget an image's embeddings, whatever model made them."""
+        ...
+
 
 class EmbeddingCache(Protocol):
     """L2: remembers embeddings for a while, for all gateways. May forget any of them at any time."""
@@ -33,10 +38,18 @@ class EmbeddingCache(Protocol):
     async def get(self, key: EmbeddingKey) -> Embedding | None:
         """Return what was put, or None.
 
-        Damaged entries are None as well. Raises CacheUnavailable where the cache cannot be asked.
+        Damaged entries are None as well, and those of an image that was deleted (ImageStore.delete). Raises
+        CacheUnavailable where the cache cannot be asked.
         """
         ...
 
     async def put(self, key: EmbeddingKey, embedding: Embedding) -> None:
-        """Remember an embedding, in place of one of the same key. Raises CacheUnavailable."""
+        """Remember an embedding, in place of one of the same key, unless its image was deleted.
+
+        Raises CacheUnavailable.
+        """
+        ...
+
+    async def delete(self, image_id: ImageId) -> None:
+        """Forget an image's embeddings, whatever model made them. Raises CacheUnavailable."""
         ...

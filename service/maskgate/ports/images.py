@@ -5,22 +5,51 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from maskgate.domain.image import EncoderImage, ImageId, ImageInfo
 
 
 class ImageStore(Protocol):
-    """Keeps uploaded images until they expire. Asking for an image makes it live on."""
+    """Keeps uploaded images until they expire or are deleted. Asking for an image makes it live on."""
 
     async def put(self, info: ImageInfo, content: bytes) -> None:
-        """Keep an image. Keeping it twice is the same as once. Raises StoreUnavailable."""
+        """Keep an image, one that was deleted too. Keeping it twice is the same as once. Raises StoreUnavailable."""
         ...
 
     async def info(self, image_id: ImageId) -> ImageInfo | None:
         """Return what is known of an image, None where it is not kept. Raises StoreUnavailable."""
         ...
 
+    async def infos(self, image_ids: Sequence[ImageId]) -> list[ImageInfo | None]:
+        """Return what is known of many images, in their order, as `info` does. Raises StoreUnavailable."""
+        ...
+
     async def content(self, image_id: ImageId) -> bytes | None:
         """Return the uploaded bytes, None where they are not kept. Raises StoreUnavailable."""
+        ...
+
+    async def delete(self, image_id: ImageId) -> None:
+        """Forget an image, and remember that it was deleted until it is put again. Raises StoreUnavailable.
+
+        Nothing that is not put by a client brings it back, and the shared cache takes and gives no embedding of it.
+        """
+        ...
+
+
+class ImageCopies(Protocol):
+    """Copies of images in the memory of this process."""
+
+    def forget(self, image_id: ImageId) -> None:
+        """Forget the copy of an image, if there is one."""
+        ...
+
+
+class Deletions(Protocol):
+    """Tells which images were deleted through any gateway since this one began to listen."""
+
+    async def heard(self) -> Sequence[ImageId]:
+        """Return some of those that were not told yet; none: that is all for now. Raises StoreUnavailable."""
         ...
 
 

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from maskgate.usecases.check_images import CheckImages
+    from maskgate.usecases.delete_image import DeleteImage
     from maskgate.usecases.describe_models import GetModel, ListModels
+    from maskgate.usecases.get_embedding import GetEmbedding
     from maskgate.usecases.get_image import GetImage
     from maskgate.usecases.segment import Segment
     from maskgate.usecases.upload_image import UploadImage
@@ -19,5 +22,8 @@ class UseCases:
     upload_image: UploadImage
     get_image: GetImage
     segment: Segment
+    check_images: CheckImages
+    get_embedding: GetEmbedding
+    delete_image: DeleteImage
     list_models: ListModels
     get_model: GetModel

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from maskgate.domain.embedding import Embedding, EmbeddingKey
 from maskgate.domain.timing import CacheTier
+from maskgate.usecases.deletions import Watches
 from maskgate.usecases.get_image import image_not_found
 from maskgate.usecases.keep_alive import KeepAlive
 from maskgate.usecases.single_flight import SingleFlight
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
         InferenceBackend,
     )
     from maskgate.usecases.admission import Admission
+    from maskgate.usecases.deletions import Watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,15 @@ class _Landed:
 
     embedding: Embedding
     effort: Effort
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What a flight is after. What is deleted meanwhile is not kept: the watch is asked before."""
+
+    key: EmbeddingKey
+    spec: ModelSpec
+    watch: Watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +107,8 @@ class EmbedImage:
         self._backend = backend
         self._admission = admission
         self._keep_alive = KeepAlive(store)
-        self._flights: SingleFlight[_Landed] = SingleFlight()
+        self._flights: SingleFlight[EmbeddingKey, _Landed] = SingleFlight()
+        self._watches = Watches()
         self._sharing: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
@@ -104,7 +116,7 @@ class EmbedImage:
         """Hold the embedding of an image by a model while the block runs.
 
         Raises:
-            ImageNotFound: No embedding is cached and the image is not kept.
+            ImageNotFound: No embedding is cached and the image is not kept, or it was deleted meanwhile.
             StoreUnavailable, BackendUnavailable, Overloaded, InferenceFailed: As the ports say.
         """
         key = EmbeddingKey.of(image_id, spec)
@@ -113,6 +125,12 @@ class EmbedImage:
             if embedded.effort.tier is CacheTier.L1:
                 await self._keep_alive(image_id)
             yield embedded
+
+    def forget(self, image_id: ImageId) -> None:
+        """Forget the embeddings of an image that was deleted, those too that are being made now."""
+        self._watches.deleted(image_id)
+        self._flights.close(lambda key: key.image_id == image_id)
+        self._tiers.l1.drop(image_id)
 
     async def drain(self) -> None:
         """Wait for encodes under way until others can find what they made, so that shutting down loses none."""
@@ -125,32 +143,35 @@ class EmbedImage:
 
     async def _landed(self, key: EmbeddingKey, spec: ModelSpec) -> Embedded:
         joined = perf_counter()
-        landed = await self._flights(key, lambda: self._fetch_or_encode(key, spec))
+        with self._watches.on(key.image_id) as watch:
+            landed = await self._flights(key, lambda: self._fly(key, spec))
+            watch.check()
         effort = landed.effort.as_seen_by(waited=perf_counter() - joined)
         return Embedded(self._tiers.l1.keep(key, landed.embedding), effort)
 
-    async def _fetch_or_encode(self, key: EmbeddingKey, spec: ModelSpec) -> _Landed:
-        landed = await self._shared(key, spec)
-        return landed or await self._encode_in_turn(key, spec)
+    async def _fly(self, key: EmbeddingKey, spec: ModelSpec) -> _Landed:
+        with self._watches.on(key.image_id) as watch:
+            wanted = _Wanted(key, spec, watch)
+            return await self._shared(wanted) or await self._encode_in_turn(wanted)
 
-    async def _shared(self, key: EmbeddingKey, spec: ModelSpec, *, waited: float = 0.0) -> _Landed | None:
-        shared = await self._tiers.l2.get(key)
-        if shared is None or len(shared.tensor) != spec.embedding_bytes:
+    async def _shared(self, wanted: _Wanted, *, waited: float = 0.0) -> _Landed | None:
+        shared = await self._tiers.l2.get(wanted.key)
+        if shared is None or len(shared.tensor) != wanted.spec.embedding_bytes:
             return None
-        self._keep(key, shared)
-        await self._keep_alive(key.image_id)
+        self._keep(wanted, shared)
+        await self._keep_alive(wanted.key.image_id)
         return _Landed(shared, Effort(CacheTier.L2, queue=waited))
 
-    async def _encode_in_turn(self, key: EmbeddingKey, spec: ModelSpec) -> _Landed:
+    async def _encode_in_turn(self, wanted: _Wanted) -> _Landed:
         asked = perf_counter()
         async with AsyncExitStack() as turn:
-            if lease := await self._tiers.locks.take(key):
+            if lease := await self._tiers.locks.take(wanted.key):
                 turn.push_async_callback(lease.release)  # after an error at once: others need not wait for that
-            elif landed := await self._shared(key, spec, waited=perf_counter() - asked):
+            elif landed := await self._shared(wanted, waited=perf_counter() - asked):
                 return landed
-            encoded = await self._encode(key.image_id, spec, waited=perf_counter() - asked)
-            self._keep(key, encoded.embedding)
-            self._share(key, encoded.embedding, turn.pop_all())
+            encoded = await self._encode(wanted.key.image_id, wanted.spec, waited=perf_counter() - asked)
+            self._keep(wanted, encoded.embedding)
+            self._share(wanted.key, encoded.embedding, turn.pop_all())
             return encoded
 
     def _share(self, key: EmbeddingKey, embedding: Embedding, turn: AsyncExitStack) -> None:
@@ -166,9 +187,14 @@ class EmbedImage:
         async with turn:
             await self._tiers.l2.put(key, embedding)
 
-    def _keep(self, key: EmbeddingKey, embedding: Embedding) -> None:
-        """Keep an embedding for those who come next: all who waited for the flight may have gone."""
-        self._tiers.l1.keep(key, embedding).release()
+    def _keep(self, wanted: _Wanted, embedding: Embedding) -> None:
+        """Keep an embedding for those who come next: all who waited for the flight may have gone.
+
+        Raises:
+            ImageNotFound: The image was deleted meanwhile.
+        """
+        wanted.watch.check()
+        self._tiers.l1.keep(wanted.key, embedding).release()
 
     async def _encode(self, image_id: ImageId, spec: ModelSpec, *, waited: float) -> _Landed:
         content = await self._store.content(image_id)

@@ -55,6 +55,40 @@ def read(path: Path, place: Place | None) -> int:
 # The shelf
 
 
+def test_what_is_dropped_while_it_is_held_keeps_its_slot(slab: SlabShelf) -> None:
+    """Its place stays current for those who use it; when the last of them has gone, the slot is given away again."""
+    first, second = slab.keep(KEYS[0], embedding(0)), slab.hold(KEYS[0])
+    assert first.place is not None
+    assert second is not None
+    slab.drop(KEYS[0].image_id)
+    first.release()
+    others = [slab.keep(KEYS[number], embedding(number)) for number in (1, 2, 3)]
+
+    assert [True, True, False] == [held.place is not None for held in others]
+    assert slab.is_current(first.place)
+    assert embedding(0).tensor == bytes(second.tensor)
+
+    second.release()
+    with slab.keep(KEYS[3], embedding(3)) as held:
+        assert held.place is not None
+        assert first.place.offset == held.place.offset
+        assert not slab.is_current(first.place)
+
+
+def test_a_dropped_slot_is_used_before_another_is_evicted(tmp_path: Path) -> None:
+    """Deleting makes room: what is kept meanwhile pushes nothing out."""
+    evictions = Evictions()
+    slab = SlabShelf.create("test", max_bytes=2 * SLOT, slot_bytes=SLOT, folder=tmp_path, evicted=evictions)
+    for number in (0, 1):
+        slab.keep(KEYS[number], embedding(number)).release()
+
+    slab.drop(KEYS[0].image_id)
+    slab.keep(KEYS[2], embedding(2)).release()
+
+    assert (0, 2, 2 * SLOT) == (evictions.count, slab.table.kept, slab.size_bytes)
+    slab.close()
+
+
 def test_another_process_finds_the_embedding(slab: SlabShelf, tmp_path: Path) -> None:
     """A held embedding's place is where its bytes are in the file, and the file ends with zeros."""
     with slab.keep(KEYS[0], embedding(7)), slab.keep(KEYS[1], embedding(9)) as held:
@@ -310,6 +344,11 @@ class SlabMachine(RuleBasedStateMachine):
     def keep_and_leave(self, number: int) -> None:
         self.slab.keep(KEYS[number], embedding(number)).release()
 
+    @rule(number=st.integers(0, 7))
+    def drop(self, number: int) -> None:
+        self.slab.drop(KEYS[number].image_id)
+        assert self.slab.hold(KEYS[number]) is None
+
     @rule(data=st.data())
     def release(self, data: st.DataObject) -> None:
         if self.held:
@@ -333,7 +372,8 @@ class SlabMachine(RuleBasedStateMachine):
 
     @invariant()
     def the_bound_holds(self) -> None:
-        assert self.slab.table.held <= self.slab.table.used <= self.slots
+        table = self.slab.table
+        assert max(table.used, table.held + table.kept) <= self.slots
 
     def teardown(self) -> None:
         if hasattr(self, "slab"):
@@ -343,7 +383,7 @@ class SlabMachine(RuleBasedStateMachine):
 
 
 def test_no_order_of_events_shows_a_wrong_embedding(tmp_path: Path) -> None:
-    """Whatever is kept, held, released and evicted in whatever order, each holder sees and names the right image."""
+    """Whatever is kept, held, dropped and evicted in whatever order, each holder sees the right image."""
     SlabMachine.folder = tmp_path
     case = SlabMachine.TestCase
     case.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)

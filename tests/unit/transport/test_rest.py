@@ -289,7 +289,7 @@ async def test_retry_after(rest: RestSkin, world: World) -> None:
     [
         ("GET", "/v2/images", 404),
         ("GET", "/v1/images", 405),
-        ("DELETE", f"/v1/images/{PHOTO_ID}", 405),
+        ("PATCH", f"/v1/images/{PHOTO_ID}", 405),
         ("POST", f"/v1/images/{PHOTO_ID}:erase", 405),
     ],
 )
@@ -312,13 +312,15 @@ async def test_the_documentation_describes_every_route(rest: RestSkin) -> None:
         "/v1/images",
         "/v1/images/{image_id}",
         "/v1/images/{image_id}:segment",
+        "/v1/images/{image_id}/embedding",
+        "/v1/images:check",
         "/v1/models",
         "/v1/models/{name}",
         "/livez",
         "/readyz",
         "/metrics",
     } == set(paths)
-    assert {"get", "head"} == set(paths["/v1/images/{image_id}"])
+    assert {"get", "head", "delete"} == set(paths["/v1/images/{image_id}"])
     assert {"application/octet-stream", "image/*", "multipart/form-data"} == set(upload["requestBody"]["content"])
     assert {"400", "404", "429", "500", "503", "504"} <= set(upload["responses"])
 

@@ -14,7 +14,19 @@ from maskgate.telemetry import Metrics
 from maskgate.transport.calls import CallObserver
 from maskgate.transport.health import Health
 from maskgate.usecases.embed_image import EmbeddingTiers
-from tests.fakes import SPEC, FailingStore, FakeBackend, FakeCache, FakeLocks, FakeMasks, FakeShelf, FakeStore, inline
+from tests.fakes import (
+    SPEC,
+    FailingStore,
+    FakeBackend,
+    FakeCache,
+    FakeCopies,
+    FakeDeletions,
+    FakeLocks,
+    FakeMasks,
+    FakeShelf,
+    FakeStore,
+    inline,
+)
 
 _LIMITS: dict[str, Any] = {"max_upload_bytes": 20_000, "max_image_pixels": 10_000, "max_image_side": 1000}
 SETTINGS = Settings(models=(SPEC.name,), **_LIMITS)
@@ -48,10 +60,12 @@ class World:
         settings = SETTINGS.model_copy(
             update={"decode_concurrency": self.decodes, "decode_waiting": self.waiting, "models": self.models}
         )
-        cache = FakeCache()
+        cache = FakeCache(self.store if isinstance(self.store, FakeStore) else None)
         ports = Ports(
             tiers=EmbeddingTiers(FakeShelf(), cache, FakeLocks(cache)),
             store=self.store,
+            copies=FakeCopies(),
+            deletions=FakeDeletions(),
             decoder=PillowImageDecoder(limits=image_limits(settings), offload=inline),
             backend=self.backend,
             offload=inline,

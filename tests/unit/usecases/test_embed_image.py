@@ -40,11 +40,12 @@ class World:
     backend: FakeBackend = field(default_factory=FakeBackend)
     decoder: FakeDecoder = field(default_factory=FakeDecoder)
     l1: FakeShelf = field(default_factory=FakeShelf)
-    l2: FakeCache = field(default_factory=FakeCache)
+    l2: FakeCache = field(init=False)
     waiting: int = 100
     beside: World | None = None
 
     def __post_init__(self) -> None:
+        self.l2 = FakeCache(self.store)
         if self.beside is not None:
             self.store, self.l2 = self.beside.store, self.beside.l2
         self.locks: FakeLocks = FakeLocks(self.l2) if self.beside is None else self.beside.locks
@@ -385,3 +386,105 @@ async def test_everybody_holds_for_themselves(world: World) -> None:
     await asyncio.gather(*holders, return_exceptions=True)
 
     assert ([KEY, KEY], [KEY], []) == (waiting, one_left, world.l1.held)
+
+
+# Deletions
+
+
+async def test_forgotten_images_are_encoded_anew(world: World) -> None:
+    """After an image was forgotten, none of its embeddings is at hand."""
+    await world.get()
+    world.embed.forget(IMAGE_ID)
+    world.l2.entries.clear()
+
+    again = await world.get()
+
+    assert (CacheTier.MISS, 2) == (again.effort.tier, world.backend.encodes)
+
+
+async def test_what_is_deleted_while_it_is_encoded_is_not_kept(world: World) -> None:
+    """Whoever waits for an encode is told that the image is gone, and its embedding is left nowhere."""
+    world.backend.gate.clear()
+    clicks = [asyncio.create_task(world.get()) for _ in range(3)]
+    await settle()
+
+    await world.store.delete(IMAGE_ID)
+    world.embed.forget(IMAGE_ID)
+    world.backend.gate.set()
+    outcomes = await asyncio.gather(*clicks, return_exceptions=True)
+
+    assert [ImageNotFound] * 3 == [type(outcome) for outcome in outcomes]
+    assert ({}, {}, [], {}) == (world.l1.entries, world.l2.entries, world.l1.held, world.locks.owners)
+
+
+async def test_what_nobody_waits_for_any_more_is_not_kept_either(world: World) -> None:
+    """An encode whose callers have all left leaves nothing of an image that was deleted meanwhile."""
+    world.backend.gate.clear()
+    click = asyncio.create_task(world.get())
+    await settle()
+    click.cancel()
+    await settle()
+
+    world.embed.forget(IMAGE_ID)
+    world.backend.gate.set()
+    await world.embed.drain()
+
+    assert ({}, {}) == (world.l1.entries, world.l2.entries)
+
+
+async def test_a_deletion_between_landing_and_the_caller(world: World) -> None:
+    """Also where the flight has just landed and its caller has not been told yet, nothing is kept."""
+    world.backend.gate.clear()
+    click = asyncio.create_task(world.get())
+    await settle()
+    world.backend.gate.set()
+    for _ in range(10):
+        if world.l1.entries:
+            break
+        await asyncio.sleep(0)
+
+    assert world.l1.entries
+    world.embed.forget(IMAGE_ID)
+    outcome = await asyncio.gather(click, return_exceptions=True)
+
+    assert [ImageNotFound] == [type(error) for error in outcome]
+    assert {} == world.l1.entries
+
+
+async def test_an_image_that_is_uploaded_again_is_encoded_again(world: World) -> None:
+    """Who clicks after a new upload does not wait for the encode that is to be thrown away."""
+    world.backend.gate.clear()
+    before = asyncio.create_task(world.get())
+    await settle()
+    world.embed.forget(IMAGE_ID)
+    after = asyncio.create_task(world.get())
+    await settle()
+    world.backend.gate.set()
+    first, second = await asyncio.gather(before, after, return_exceptions=True)
+
+    assert isinstance(first, ImageNotFound)
+    assert isinstance(second, Embedded)
+    assert [KEY] == list(world.l1.entries)
+
+
+async def test_what_is_held_outlives_its_image(world: World) -> None:
+    """A prompt that is being decoded when its image is deleted is answered."""
+    async with world.embed(IMAGE_ID, SPEC) as embedded:
+        world.embed.forget(IMAGE_ID)
+        seen = bytes(embedded.embedding.tensor)
+
+    assert SPEC.embedding_bytes == len(seen)
+    assert ({}, []) == (world.l1.entries, world.l1.held)
+
+
+async def test_other_images_are_not_forgotten(world: World) -> None:
+    """An encode of another image is kept."""
+    other = await world.keep(b"another photo")
+    world.backend.gate.clear()
+    click = asyncio.create_task(world.get(other))
+    await settle()
+    world.embed.forget(IMAGE_ID)
+    world.backend.gate.set()
+    await click
+
+    assert [other] == [key.image_id for key in world.l1.entries]

@@ -33,7 +33,7 @@ async def settle() -> None:
 
 async def test_calls_of_one_key_share_the_work() -> None:
     """Work that is under way is joined, not started again."""
-    flights, work = SingleFlight[int](), Work()
+    flights, work = SingleFlight[str, int](), Work()
     waiters = [asyncio.create_task(flights("key", work)) for _ in range(10)]
     await settle()
 
@@ -45,7 +45,7 @@ async def test_calls_of_one_key_share_the_work() -> None:
 
 async def test_keys_do_not_wait_for_each_other() -> None:
     """Work of another key is other work."""
-    flights, blocked, free = SingleFlight[int](), Work(), Work()
+    flights, blocked, free = SingleFlight[str, int](), Work(), Work()
     free.go.set()
     waiter = asyncio.create_task(flights("one", blocked))
     await settle()
@@ -56,9 +56,44 @@ async def test_keys_do_not_wait_for_each_other() -> None:
     await waiter
 
 
+async def test_closed_flights_are_not_joined() -> None:
+    """Who comes after a flight was closed begins another one; who is on board is taken to the end."""
+    flights, old, new = SingleFlight[str, int](), Work(), Work()
+    passenger = asyncio.create_task(flights("key", old))
+    await settle()
+
+    flights.close(lambda key: key == "key")
+    late = asyncio.create_task(flights("key", new))
+    await settle()
+    old.go.set()
+    await settle()
+    latest = asyncio.create_task(flights("key", new))
+    await settle()
+    new.go.set()
+
+    assert [1, 1, 1] == await asyncio.gather(passenger, late, latest)
+    assert (1, 1) == (old.started, new.started)
+
+
+async def test_closed_flights_are_waited_for_at_the_end() -> None:
+    """Shutting down waits for them as well."""
+    flights, work = SingleFlight[str, int](), Work()
+    passenger = asyncio.create_task(flights("key", work))
+    await settle()
+    flights.close(lambda _: True)
+    draining = asyncio.create_task(flights.drain())
+    await settle()
+    waited = not draining.done()
+    work.go.set()
+    await draining
+
+    assert (True, 1) == (waited, work.done)
+    await passenger
+
+
 async def test_results_are_not_kept() -> None:
     """Once the work has landed, the next call starts anew: remembering is a cache's task."""
-    flights, work = SingleFlight[int](), Work()
+    flights, work = SingleFlight[str, int](), Work()
     work.go.set()
 
     assert [1, 2] == [await flights("key", work), await flights("key", work)]
@@ -66,7 +101,7 @@ async def test_results_are_not_kept() -> None:
 
 async def test_every_waiter_gets_the_error_and_the_next_call_tries_again() -> None:
     """A failure reaches all who waited for it, and nobody after them."""
-    flights, failing, working = SingleFlight[int](), Work(ValueError("no")), Work()
+    flights, failing, working = SingleFlight[str, int](), Work(ValueError("no")), Work()
     waiters = [asyncio.create_task(flights("key", failing)) for _ in range(3)]
     await settle()
     failing.go.set()
@@ -81,7 +116,7 @@ async def test_every_waiter_gets_the_error_and_the_next_call_tries_again() -> No
 @pytest.mark.parametrize("cancelled", [0, 1])
 async def test_a_cancelled_waiter_does_not_cancel_the_work(cancelled: int) -> None:
     """Whether the first or a later waiter goes, the other one gets its result."""
-    flights, work = SingleFlight[int](), Work()
+    flights, work = SingleFlight[str, int](), Work()
     waiters = [asyncio.create_task(flights("key", work)) for _ in range(2)]
     await settle()
     waiters.pop(cancelled).cancel()
@@ -94,7 +129,7 @@ async def test_a_cancelled_waiter_does_not_cancel_the_work(cancelled: int) -> No
 
 async def test_work_goes_on_when_all_have_gone() -> None:
     """The work is finished for its own sake; draining waits for it."""
-    flights, work = SingleFlight[int](), Work()
+    flights, work = SingleFlight[str, int](), Work()
     waiter = asyncio.create_task(flights("key", work))
     await settle()
     waiter.cancel()
@@ -111,7 +146,7 @@ async def test_work_goes_on_when_all_have_gone() -> None:
 
 async def test_draining_survives_failures() -> None:
     """Draining waits for work that fails, too, and does not fail itself."""
-    flights, work = SingleFlight[int](), Work(ValueError("no"))
+    flights, work = SingleFlight[str, int](), Work(ValueError("no"))
     waiter = asyncio.create_task(flights("key", work))
     await settle()
     work.go.set()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from maskgate.adapters.redis.names import embedding_name
+from maskgate.adapters.redis.names import DELETED, embedded_name, embedding_name
 from maskgate.domain.embedding import Embedding
 from maskgate.domain.errors import CacheUnavailable
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from maskgate.adapters.redis.connection import Breaker
     from maskgate.domain.embedding import EmbeddingKey
+    from maskgate.domain.image import ImageId
 
 PIECE_BYTES = 2**20 - 64
 """A piece, with Redis' header of a string (10 bytes), fills one of jemalloc's sizes, 1 MiB.
@@ -24,7 +25,10 @@ Those are powers of two and three steps between, so one string of an embedding o
 
 
 class RedisEmbeddingCache:
-    """L2: embeddings that all gateways share, with their header, as hashes of pieces. Redis expires and evicts them."""
+    """L2: embeddings that all gateways share, with their header, as hashes of pieces. Redis expires and evicts them.
+
+    Each image has a set of the names of its embeddings, so that they can be deleted whatever model made them.
+    """
 
     def __init__(self, redis: Redis, *, ttl: int, breaker: Breaker) -> None:
         self._redis = redis
@@ -38,18 +42,31 @@ class RedisEmbeddingCache:
             async with self._redis.pipeline(transaction=False) as pipe:
                 pipe.hgetall(name)
                 pipe.expire(name, self._ttl)
-                pieces, _ = await pipe.execute()
-        return Embedding.from_bytes(_joined(pieces))
+                pipe.expire(embedded_name(key.image_id), self._ttl)
+                pipe.zscore(DELETED, str(key.image_id))  # asked last: what was deleted meanwhile is not given away
+                pieces, *_, deleted = await pipe.execute()
+        return None if deleted else Embedding.from_bytes(_joined(pieces))
 
     async def put(self, key: EmbeddingKey, embedding: Embedding) -> None:
         """See EmbeddingCache."""
-        name = embedding_name(key)
+        name, names = embedding_name(key), embedded_name(key.image_id)
         with self._breaker.asking(CacheUnavailable):
             async with self._redis.pipeline(transaction=True) as pipe:
                 pipe.unlink(name)  # pieces of what was there, and what is no hash
                 pipe.hset(name, mapping=_pieces(embedding.to_bytes()))
                 pipe.expire(name, self._ttl)
-                await pipe.execute()
+                pipe.sadd(names, name)
+                pipe.expire(names, self._ttl)
+                pipe.zscore(DELETED, str(key.image_id))
+                *_, deleted = await pipe.execute()
+            if deleted:  # while the embedding was made; nobody was given it meanwhile
+                await self._redis.unlink(name, names)
+
+    async def delete(self, image_id: ImageId) -> None:
+        """See EmbeddingCache."""
+        names = embedded_name(image_id)
+        with self._breaker.asking(CacheUnavailable):
+            await self._redis.unlink(names, *await self._redis.smembers(names))
 
 
 def _pieces(data: bytes) -> dict[FieldT, EncodableT]:

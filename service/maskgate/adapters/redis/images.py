@@ -3,26 +3,58 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from maskgate.adapters.redis.names import image_name
+from maskgate.adapters.redis.names import DELETED, image_name
 from maskgate.domain.errors import StoreUnavailable
 from maskgate.domain.image import ImageInfo, ImageSize
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from redis.asyncio import Redis
 
     from maskgate.adapters.redis.connection import Breaker
     from maskgate.domain.image import ImageId
 
 
-class RedisImageStore:
-    """Images as hashes of two fields, so that what is known of one can be read without its bytes."""
+_WEEK: Final = 7 * 24 * 3600
 
-    def __init__(self, redis: Redis, *, ttl: int, breaker: Breaker) -> None:
+_PUT_BACK: Final = """
+if redis.call('ZSCORE', KEYS[2], ARGV[1]) then return 0 end
+redis.call('HSET', KEYS[1], 'info', ARGV[2], 'content', ARGV[3])
+return redis.call('EXPIRE', KEYS[1], ARGV[4])
+"""
+
+# Each deletion has a later time than the ones before, whatever the clock says: who has heard of one need not be told of
+# it again (deletions.py).
+_DELETE: Final = """
+redis.call('UNLINK', KEYS[1])
+local seconds, microseconds = unpack(redis.call('TIME'))
+local now = seconds * 1000000 + microseconds
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', string.format('%.0f', now - ARGV[2] * 1000000))
+local last = redis.call('ZREVRANGE', KEYS[2], 0, 0, 'WITHSCORES')[2]
+redis.call('ZADD', KEYS[2], string.format('%.0f', math.max(now, (tonumber(last) or 0) + 1)), ARGV[1])
+"""
+
+
+class RedisImageStore:
+    """Images as hashes of two fields, so that what is known of one can be read without its bytes.
+
+    Args:
+        redis: The client.
+        ttl: Seconds that an image lives which nobody asks for.
+        breaker: Of that client.
+        deletion_ttl: Seconds for which it is known that an image was deleted: as long as anything made of it lives.
+    """
+
+    def __init__(self, redis: Redis, *, ttl: int, breaker: Breaker, deletion_ttl: int = _WEEK) -> None:
         self._redis = redis
         self._ttl = ttl
         self._breaker = breaker
+        self._deletion_ttl = deletion_ttl
+        self._put_back_script = redis.register_script(_PUT_BACK)
+        self._delete_script = redis.register_script(_DELETE)
 
     async def put(self, info: ImageInfo, content: bytes) -> None:
         """See ImageStore."""
@@ -31,16 +63,41 @@ class RedisImageStore:
             async with self._redis.pipeline(transaction=True) as pipe:
                 pipe.hset(key, mapping={"info": _dump(info), "content": content})
                 pipe.expire(key, self._ttl)
+                pipe.zrem(DELETED, str(info.image_id))
                 await pipe.execute()
+
+    async def put_back(self, info: ImageInfo, content: bytes) -> bool:
+        """See SharedImageStore."""
+        keys = [image_name(info.image_id), DELETED]
+        with self._breaker.asking(StoreUnavailable):
+            put = await self._put_back_script(keys=keys, args=[str(info.image_id), _dump(info), content, self._ttl])
+        return bool(put)
 
     async def info(self, image_id: ImageId) -> ImageInfo | None:
         """See ImageStore."""
         data = await self._field(image_id, "info")
         return None if data is None else _load(image_id, data)
 
+    async def infos(self, image_ids: Sequence[ImageId]) -> list[ImageInfo | None]:
+        """See ImageStore."""
+        with self._breaker.asking(StoreUnavailable):
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for key in map(image_name, image_ids):
+                    pipe.hget(key, "info")
+                    pipe.expire(key, self._ttl)
+                found = (await pipe.execute())[::2]
+        return [
+            None if data is None else _load(image_id, data) for image_id, data in zip(image_ids, found, strict=True)
+        ]
+
     async def content(self, image_id: ImageId) -> bytes | None:
         """See ImageStore."""
         return await self._field(image_id, "content")
+
+    async def delete(self, image_id: ImageId) -> None:
+        """See ImageStore."""
+        with self._breaker.asking(StoreUnavailable):
+            await self._delete_script(keys=[image_name(image_id), DELETED], args=[str(image_id), self._deletion_ttl])
 
     async def _field(self, image_id: ImageId, field: str) -> bytes | None:
         key = image_name(image_id)

@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from maskgate.domain.image import ImageId
     from maskgate.domain.mask_handle import MaskAddress
 
+DELETED = "maskgate:1:deleted"
+"""Where the identifiers of deleted images are: a sorted set, by the time in microseconds."""
+
 
 def embedding_name(key: EmbeddingKey) -> str:
     """Where an embedding is. Layout 1 was a string: gateways of both layouts miss each other's, and neither fails."""
@@ -18,6 +21,11 @@ def embedding_name(key: EmbeddingKey) -> str:
 def encoding_name(key: EmbeddingKey) -> str:
     """Where it says who is making an embedding."""
     return f"maskgate:1:encoding:{key}"
+
+
+def embedded_name(image_id: ImageId) -> str:
+    """Where the names of an image's embeddings are."""
+    return f"maskgate:1:embedded:{image_id}"
 
 
 def image_name(image_id: ImageId) -> str:

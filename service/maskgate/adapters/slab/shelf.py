@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from maskgate.adapters.slab.table import Slot
     from maskgate.domain.embedding import Embedding, EmbeddingKey
-    from maskgate.domain.image import ImageSize
+    from maskgate.domain.image import ImageId, ImageSize
 
 _log = structlog.get_logger(__name__)
 
@@ -117,6 +117,10 @@ class SlabShelf:
         if slot is None:
             return HeldEmbedding(embedding.original, embedding.tensor, release=lambda: None)
         return self._held(slot)
+
+    def drop(self, image_id: ImageId) -> None:
+        """See EmbeddingShelf."""
+        self._table.drop(lambda key: key.image_id == image_id)
 
     def is_current(self, place: Place) -> bool:
         """Say whether a place still holds the embedding that it was given for."""

@@ -44,6 +44,7 @@ class SlotTable(Generic[_K]):
         self._evicted_one = evicted
         self._slots: list[Slot] = []
         self._by_key: dict[_K, Slot] = {}
+        self._dropped: list[Slot] = []  # without a key; some may still be used
         self._order: S3Fifo[_K] = S3Fifo()
 
     @property
@@ -55,6 +56,11 @@ class SlotTable(Generic[_K]):
     def used(self) -> int:
         """How many slots hold an embedding."""
         return len(self._by_key)
+
+    @property
+    def kept(self) -> int:
+        """How many slots hold an embedding that nobody is using now."""
+        return sum(slot.pins == 0 for slot in self._by_key.values())
 
     @property
     def held(self) -> int:
@@ -74,16 +80,28 @@ class SlotTable(Generic[_K]):
 
     def give(self, key: _K) -> Slot | None:
         """Give a key that has none a slot that nobody uses, in its next generation; None while all are used."""
-        slot = self._new() or self._evicted()
+        slot = self._vacated() or self._new() or self._evicted()
         if slot is not None:
             slot.generation += 1
             self._by_key[key] = slot
             self._order.add(key)
         return slot
 
+    def drop(self, unwanted: Callable[[_K], bool]) -> None:
+        """Take the slots of some keys away. One that is being used stays as it is until nobody does."""
+        for key in [key for key in self._by_key if unwanted(key)]:
+            self._order.discard(key)
+            self._dropped.append(self._by_key.pop(key))
+
     def is_current(self, index: int, generation: int) -> bool:
         """Say whether a slot still holds what it held then."""
         return index < len(self._slots) and self._slots[index].generation == generation
+
+    def _vacated(self) -> Slot | None:
+        slot = next((slot for slot in self._dropped if slot.pins == 0), None)
+        if slot is not None:
+            self._dropped.remove(slot)
+        return slot
 
     def _new(self) -> Slot | None:
         if len(self._slots) >= self._limit:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from fastapi import APIRouter
 
 from maskgate.transport.rest.errors import DOCUMENTED
-from maskgate.transport.rest.routes import images, models, segment
+from maskgate.transport.rest.routes import embeddings, images, models, segment
 
 if TYPE_CHECKING:
     from maskgate.transport.calls import CallObserver
@@ -17,6 +17,6 @@ if TYPE_CHECKING:
 def create_router(usecases: UseCases, *, observer: CallObserver) -> APIRouter:
     """Create the routes under /v1."""
     router = APIRouter(responses=DOCUMENTED, tags=["segmentation"])
-    for subject in (images, models, segment):
+    for subject in (images, segment, embeddings, models):
         router.include_router(subject.create_router(usecases, observer=observer))
     return router

@@ -1,4 +1,4 @@
-"""Uploading images and looking them up."""
+"""Uploading images, looking them up and deleting them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from starlette.exceptions import HTTPException
 from maskgate.domain.errors import InvalidImage, InvalidRequest
 from maskgate.domain.image import ImageId
 from maskgate.transport.rest.limits import UPLOAD_PATH, is_form
-from maskgate.transport.rest.routes.requests import PROTOCOL, ImageIdPath, Timeout, body_of
-from maskgate.transport.rest.schemas.images import Image
+from maskgate.transport.rest.routes.requests import PROTOCOL, ImageIdPath, Timeout, body_of, json_body
+from maskgate.transport.rest.schemas.images import CheckImagesRequest, CheckImagesResponse, Image
 
 if TYPE_CHECKING:
     from maskgate.transport.calls import CallObserver
@@ -34,6 +34,8 @@ def create_router(usecases: UseCases, *, observer: CallObserver) -> APIRouter:
     router = APIRouter()
     _add_upload(router, usecases, observer=observer)
     _add_lookup(router, usecases, observer=observer)
+    _add_check(router, usecases, observer=observer)
+    _add_delete(router, usecases, observer=observer)
     return router
 
 
@@ -54,6 +56,28 @@ def _add_lookup(router: APIRouter, usecases: UseCases, *, observer: CallObserver
         """Tell what is known of an image; 404 where it is not kept."""
         async with observer.call(PROTOCOL, "GetImage", deadline=timeout):
             return Image.of(await usecases.get_image(ImageId.parse(image_id)))
+
+
+def _add_check(router: APIRouter, usecases: UseCases, *, observer: CallObserver) -> None:
+    @router.post(
+        f"{UPLOAD_PATH}:check",
+        summary="Ask which images are kept",
+        response_model=CheckImagesResponse,
+        openapi_extra=json_body(CheckImagesRequest),
+    )
+    async def check_images(request: Request, timeout: Timeout = None) -> CheckImagesResponse:
+        """Tell which of many images need not be uploaded."""
+        async with observer.call(PROTOCOL, "CheckImages", deadline=timeout):
+            body = CheckImagesRequest.read(await body_of(request))
+            return CheckImagesResponse.of(await usecases.check_images(body.image_ids))
+
+
+def _add_delete(router: APIRouter, usecases: UseCases, *, observer: CallObserver) -> None:
+    @router.delete(f"{UPLOAD_PATH}/{{image_id}}", status_code=204, summary="Delete an image")
+    async def delete_image(image_id: ImageIdPath, timeout: Timeout = None) -> None:
+        """Forget an image and its embeddings; what is not there is deleted as well."""
+        async with observer.call(PROTOCOL, "DeleteImage", deadline=timeout):
+            await usecases.delete_image(ImageId.parse(image_id))
 
 
 async def _read_upload(request: Request) -> bytes:

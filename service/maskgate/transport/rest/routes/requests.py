@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Header, Path
 from starlette.requests import ClientDisconnect
@@ -12,6 +12,7 @@ from maskgate.domain.image import IMAGE_ID_PATTERN
 
 if TYPE_CHECKING:
     from fastapi import Request
+    from pydantic import BaseModel
 
 PROTOCOL = "rest"
 """As metrics and log call it."""
@@ -35,3 +36,21 @@ async def body_of(request: Request) -> bytes:
         return await request.body()
     except ClientDisconnect as error:
         raise InvalidRequest("The client left before its request was complete.") from error
+
+
+def json_body(model: type[BaseModel]) -> dict[str, Any]:
+    """Describe a JSON body, which FastAPI does not read, to OpenAPI."""
+    schema = model.model_json_schema()
+    inlined = _inlined(schema, schema.pop("$defs", {}))
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": inlined}}}}
+
+
+def _inlined(schema: Any, definitions: dict[str, Any]) -> Any:  # noqa: ANN401 - any JSON
+    """Put definitions in the place of references to them, which an OpenAPI document would look for elsewhere."""
+    if isinstance(schema, list):
+        return [_inlined(part, definitions) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _inlined(definitions[schema["$ref"].rsplit("/", 1)[1]], definitions)
+    return {key: _inlined(part, definitions) for key, part in schema.items()}

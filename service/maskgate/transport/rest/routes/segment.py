@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Header, Request, Response
 
 from maskgate.domain.image import ImageId
 from maskgate.domain.output import MaskFormat, MaskOutput
 from maskgate.transport.rest.limits import UPLOAD_PATH
-from maskgate.transport.rest.routes.requests import PROTOCOL, ImageIdPath, Timeout, body_of
+from maskgate.transport.rest.routes.requests import PROTOCOL, ImageIdPath, Timeout, body_of, json_body
 from maskgate.transport.rest.schemas.masks import SegmentResponse
 from maskgate.transport.rest.schemas.prompts import SegmentRequest
 
@@ -38,7 +38,7 @@ def create_router(usecases: UseCases, *, observer: CallObserver) -> APIRouter:
         f"{UPLOAD_PATH}/{{image_id}}:segment",
         summary="Find the masks that a prompt means",
         response_model=SegmentResponse,
-        openapi_extra={"requestBody": _segment_body()},
+        openapi_extra=json_body(SegmentRequest),
         responses={200: {"content": {"image/png": {}}, "description": "Masks, or the best one as PNG."}},
     )
     async def segment(
@@ -58,24 +58,6 @@ def create_router(usecases: UseCases, *, observer: CallObserver) -> APIRouter:
 def _best_as_png(query: SegmentQuery) -> SegmentQuery:
     output = MaskOutput(frozenset({MaskFormat.PNG}), best_alone=True, handles=query.output.handles)
     return replace(query, output=output)
-
-
-def _segment_body() -> dict[str, Any]:
-    """Describe the JSON of a prompt, which FastAPI does not read (routes/requests.py)."""
-    schema = SegmentRequest.model_json_schema()
-    definitions = schema.pop("$defs")
-    return {"required": True, "content": {"application/json": {"schema": _inlined(schema, definitions)}}}
-
-
-def _inlined(schema: Any, definitions: dict[str, Any]) -> Any:  # noqa: ANN401 - any JSON
-    """Put definitions in the place of references to them, which an OpenAPI document would look for elsewhere."""
-    if isinstance(schema, list):
-        return [_inlined(part, definitions) for part in schema]
-    if not isinstance(schema, dict):
-        return schema
-    if "$ref" in schema:
-        return _inlined(definitions[schema["$ref"].rsplit("/", 1)[1]], definitions)
-    return {key: _inlined(part, definitions) for key, part in schema.items()}
 
 
 def _json(segmentation: Segmentation) -> Response:

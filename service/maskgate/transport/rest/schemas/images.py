@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, Field
 
+from maskgate.transport.rest.schemas.requests import Request
+
 if TYPE_CHECKING:
     from maskgate.domain.image import ImageInfo
+    from maskgate.usecases.check_images import CheckedImages
 
 
 class Image(BaseModel):
@@ -29,3 +32,21 @@ class Image(BaseModel):
             format=info.format,
             size_bytes=info.size_bytes,
         )
+
+
+class CheckImagesRequest(Request):
+    """Asks for many images."""
+
+    image_ids: list[str] = Field(description="Identifiers, at most 1,000.")
+
+
+class CheckImagesResponse(BaseModel):
+    """What is kept, in the order of the request."""
+
+    images: list[Image] = Field(description="Those that are kept.")
+    missing: list[str] = Field(description="The identifiers of those that have to be uploaded.")
+
+    @classmethod
+    def of(cls, checked: CheckedImages) -> CheckImagesResponse:
+        """Write what is kept."""
+        return cls(images=list(map(Image.of, checked.images)), missing=list(map(str, checked.missing)))

@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import binascii
-from base64 import b64decode
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from maskgate.domain import prompt as domain
-from maskgate.domain.errors import InvalidPrompt, InvalidRequest
+from maskgate.domain.errors import InvalidPrompt
 from maskgate.domain.mask_handle import MaskHandle
 from maskgate.domain.mask_prompt import HandleSource, LogitsSource, PngSource
 from maskgate.domain.output import MaskFormat
 from maskgate.domain.output import MaskOutput as DomainOutput
 from maskgate.domain.query import SegmentQuery
+from maskgate.transport.rest.schemas.requests import Request, bytes_of
 
 if TYPE_CHECKING:
     from maskgate.domain.image import ImageId
     from maskgate.domain.mask_prompt import MaskSource
 
 
-class _Request(BaseModel):
-    """Unknown fields are refused: a misspelt option must not pass in silence."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class Point(_Request):
+class Point(Request):
     """A click."""
 
     x: float = Field(description="Distance from the left edge, in pixels unless `coordinates` says otherwise.")
@@ -35,7 +28,7 @@ class Point(_Request):
     label: int = Field(1, description="1: the point lies on the object; 0: it does not.")
 
 
-class Box(_Request):
+class Box(Request):
     """A rectangle in the oriented image, right and bottom edges exclusive; in answers in pixels."""
 
     x1: float = Field(description="Left edge.")
@@ -53,7 +46,7 @@ class Box(_Request):
         return domain.Box(self.x1, self.y1, self.x2, self.y2)
 
 
-class MaskPrompt(_Request):
+class MaskPrompt(Request):
     """A mask to start from: exactly one of the fields."""
 
     mask_handle: str | None = Field(
@@ -73,13 +66,13 @@ class MaskPrompt(_Request):
             case (str(handle), None, None):
                 return HandleSource(MaskHandle.parse(handle))
             case (None, str(png), None):
-                return PngSource(_bytes(png, "mask.png"))
+                return PngSource(bytes_of(png, "mask.png"))
             case (None, None, str(logits)):
-                return LogitsSource(_bytes(logits, "mask.logits"))
+                return LogitsSource(bytes_of(logits, "mask.logits"))
         raise InvalidPrompt("mask needs exactly one of mask_handle, png and logits.", field="mask")
 
 
-class MaskOutput(_Request):
+class MaskOutput(Request):
     """Which forms masks come in."""
 
     formats: list[Literal["rle", "png", "cropped_png", "polygons", "low_res_logits"]] = Field(
@@ -103,7 +96,7 @@ class MaskOutput(_Request):
         return DomainOutput(formats, self.polygon_tolerance, self.polygon_min_area, handles=self.mask_handles)
 
 
-class SegmentRequest(_Request):
+class SegmentRequest(Request):
     """A prompt: at least one point, a box or a mask."""
 
     points: list[Point] = Field(default_factory=list, description="Clicks, in the order of the user.")
@@ -123,16 +116,6 @@ class SegmentRequest(_Request):
     model: str = Field("", description="Name of the model; empty means the server's default.")
     output: MaskOutput = Field(default_factory=MaskOutput, description="Which forms the masks come in.")
 
-    @classmethod
-    def read(cls, body: bytes) -> SegmentRequest:
-        """Read a JSON body. Raises InvalidRequest."""
-        try:
-            return cls.model_validate_json(body)
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            where = ".".join(map(str, first["loc"])) or "body"
-            raise InvalidRequest(f"{where}: {first['msg']}.", field=where) from error
-
     def to_query(self, image_id: ImageId) -> SegmentQuery:
         """Read what is asked of an image. Raises InvalidRequest."""
         multimask = domain.Multimask(self.multimask)
@@ -147,10 +130,3 @@ class SegmentRequest(_Request):
             None if self.mask is None else self.mask.to_domain(),
             domain.CoordinateSpace(self.coordinates),
         )
-
-
-def _bytes(text: str, field: str) -> bytes:
-    try:
-        return b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:  # ValueError: not even ASCII
-        raise InvalidRequest(f"{field} is not base64.", field=field) from error

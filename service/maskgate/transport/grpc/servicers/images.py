@@ -1,0 +1,49 @@
+"""The methods of ImageService: convert, call, convert."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from maskgate.domain.image import ImageId
+from maskgate.transport.grpc._pb import images_pb2 as pb
+from maskgate.transport.grpc._pb.images_pb2_grpc import ImageServiceServicer
+from maskgate.transport.grpc.converters.images import from_image
+from maskgate.transport.grpc.converters.models import from_model
+
+if TYPE_CHECKING:
+    from maskgate.domain.call import Call
+    from maskgate.transport.usecases import UseCases
+
+
+class ImageServicer(ImageServiceServicer):
+    """Raises domain errors; the interceptor turns them into statuses."""
+
+    def __init__(self, usecases: UseCases) -> None:
+        self._usecases = usecases
+
+    async def CheckImages(  # noqa: N802 - the name of the method in the contract
+        self, request: pb.CheckImagesRequest, _call: Call
+    ) -> pb.CheckImagesResponse:
+        """Tell which images need not be uploaded."""
+        checked = await self._usecases.check_images(request.image_ids)
+        return pb.CheckImagesResponse(images=map(from_image, checked.images), missing=map(str, checked.missing))
+
+    async def GetEmbedding(  # noqa: N802
+        self, request: pb.GetEmbeddingRequest, _call: Call
+    ) -> pb.GetEmbeddingResponse:
+        """Give an embedding away."""
+        given = await self._usecases.get_embedding(ImageId.parse(request.image_id), request.model)
+        return pb.GetEmbeddingResponse(
+            embedding=given.tensor,
+            image_id=str(given.key.image_id),
+            width=given.original.width,
+            height=given.original.height,
+            model=from_model(given.model),
+        )
+
+    async def DeleteImage(  # noqa: N802
+        self, request: pb.DeleteImageRequest, _call: Call
+    ) -> pb.DeleteImageResponse:
+        """Forget an image."""
+        await self._usecases.delete_image(ImageId.parse(request.image_id))
+        return pb.DeleteImageResponse()
