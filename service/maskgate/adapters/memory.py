@@ -82,13 +82,13 @@ class BoundedLru(Generic[_K, _V]):
         for key in [key for key in self._entries if unwanted(key)]:
             self.forget(key)
 
-    def _oldest(self) -> _Entry[_V]:
-        return next(iter(self._entries.values()))
-
     def forget(self, key: _K) -> None:
         """Forget an entry, if it is there."""
         if key in self._entries:
             self.size_bytes -= self._size_of(self._entries.pop(key).value)
+
+    def _oldest(self) -> _Entry[_V]:
+        return next(iter(self._entries.values()))
 
 
 class MemoryShelf:

@@ -107,8 +107,11 @@ def logits_of_pixels(pixels: npt.NDArray[np.bool_], frame: Frame, mask_size: int
 
 
 def _edges(length: int, cells: float, mask_size: int) -> npt.NDArray[np.float64]:
-    """Return where cells begin and end, float64 [M + 1], in pixels of an image that so many cells hold."""
-    return np.minimum(np.arange(mask_size + 1, dtype=np.float64) * (length / cells), length)
+    """Return where cells begin and end, float64 [M + 1], in pixels of an image that so many cells hold.
+
+    Multiplied before it is divided: so the image's end is exact, and no sliver of it lies in the cell beyond.
+    """
+    return np.minimum(np.arange(mask_size + 1, dtype=np.float64) * length / cells, length)
 
 
 def _sums(rows: npt.NDArray[np.bool_ | np.float32], edges: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
