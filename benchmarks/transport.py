@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from benchmarks.measuring import Contender
-    from maskgate.adapters.triton.watching import Registration, Way
+    from maskgate.adapters.triton.watching import Registration, Retry, Way
 
 RESULTS: Final = Path("benchmarks", "results", "transport.json")
 MODEL: Final = "instant"
@@ -82,6 +82,9 @@ class Sent:
         self.bytes += size
 
     def registered(self, result: Registration) -> None:
+        """See Watcher."""
+
+    def retried(self, stage: str, result: Retry) -> None:
         """See Watcher."""
 
     def stale(self) -> None:
@@ -130,9 +133,9 @@ async def open_ways(address: str, stack: ExitStack, runner: asyncio.Runner) -> W
     stack.callback(slab.close)
     sent = {SLAB: Sent(), INLINE: Sent()}
     shared = TritonBackend(
-        address, models=(MODEL,), bounds=BOUNDS, region=region_of(slab, prefix=PREFIX), watcher=sent[SLAB]
+        [address], models=(MODEL,), bounds=BOUNDS, region=region_of(slab, prefix=PREFIX), watcher=sent[SLAB]
     )
-    inline = TritonBackend(address, models=(MODEL,), bounds=BOUNDS, watcher=sent[INLINE])
+    inline = TritonBackend([address], models=(MODEL,), bounds=BOUNDS, watcher=sent[INLINE])
     client = InferenceServerClient(address)
     for opened in (shared, inline, client):
         stack.callback(lambda it: runner.run(it.close()), opened)

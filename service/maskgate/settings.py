@@ -18,6 +18,10 @@ def _host_and_port(value: str) -> str:
     return value
 
 
+def _hosts_and_ports(value: str) -> str:
+    return ",".join(_host_and_port(part.strip()) for part in value.split(","))
+
+
 def _redis_url(value: str) -> str:
     if not value.startswith(("redis://", "rediss://", "unix://")):
         raise ValueError("must start with redis://, rediss:// or unix://")
@@ -51,8 +55,10 @@ class Settings(BaseSettings):
     )
     grpc_port: int = Field(50051, ge=0, le=65535, description="Port of gRPC; 0 picks a free one.")
     http_port: int = Field(8080, ge=0, le=65535, description="Port of REST, probes and metrics; 0 picks a free one.")
-    triton_url: Annotated[str, AfterValidator(_host_and_port)] = Field(
-        "127.0.0.1:8001", description="host:port of Triton's gRPC endpoint."
+    triton_url: Annotated[str, AfterValidator(_hosts_and_ports)] = Field(
+        "127.0.0.1:8001",
+        description="host:port of Triton's gRPC endpoint; of several, with commas between them. "
+        "They have to serve the same models.",
     )
     redis_url: Annotated[str, AfterValidator(_redis_url)] = Field(
         "redis://127.0.0.1:6379/0",
@@ -128,6 +134,13 @@ class Settings(BaseSettings):
     )
     decode_timeout_seconds: PositiveFloat = Field(
         10.0, description="Time for Triton to decode a prompt, its queue included."
+    )
+    retry_ratio: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="Second attempts for each call to Triton, in the long run; more would double the load of one that "
+        "is overwhelmed. 0 never tries again.",
     )
     spec_ttl_seconds: PositiveFloat = Field(
         30.0, description="How long a model's spec is believed; a replaced engine is noticed after that."

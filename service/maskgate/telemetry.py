@@ -151,6 +151,19 @@ class InferenceMetrics:
             ("stage",),
             registry=registry,
         )
+        self.retries = Counter(
+            "maskgate_retries",
+            "Calls that failed in a way that a second attempt may mend, by stage and result "
+            "(recovered, failed, refused).",
+            ("stage", "result"),
+            registry=registry,
+        )
+        self.endpoint_in_flight = Gauge(
+            "maskgate_endpoint_in_flight",
+            "Calls at one of several inference servers now, by its number in MASKGATE_TRITON_URL.",
+            ("endpoint",),
+            registry=registry,
+        )
 
 
 class Metrics:

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from maskgate.adapters.triton.regions import Region
-    from maskgate.adapters.triton.watching import Watcher
     from maskgate.ports import EmbeddingShelf
     from maskgate.settings import Settings
     from maskgate.telemetry import Metrics
@@ -57,7 +56,7 @@ async def open_adapters(settings: Settings, metrics: Metrics) -> AsyncIterator[A
         redis, breaker = _create_redis(settings), Breaker()
         stack.push_async_callback(redis.aclose)
         shelf = stack.enter_context(open_shelf(settings, metrics))
-        triton = _create_triton(settings, shelf.region, CountedTriton(metrics.inference, metrics.slab))
+        triton = _create_triton(settings, shelf.region, metrics)
         stack.push_async_callback(triton.close)
         offload = ThreadOffload(threads=settings.threads)
         stack.callback(offload.close)
@@ -89,14 +88,21 @@ def _create_redis(settings: Settings) -> Redis:
     return create_redis(settings.redis_url, bounds)
 
 
-def _create_triton(settings: Settings, region: Region | None, watcher: Watcher) -> TritonBackend:
+def _create_triton(settings: Settings, region: Region | None, metrics: Metrics) -> TritonBackend:
     bounds = TritonBounds(
         describe=settings.describe_timeout_seconds,
         encode=settings.encode_timeout_seconds,
         decode=settings.decode_timeout_seconds,
         spec_ttl=settings.spec_ttl_seconds,
+        retry_ratio=settings.retry_ratio,
     )
-    return TritonBackend(settings.triton_url, models=settings.models, bounds=bounds, region=region, watcher=watcher)
+    watcher = CountedTriton(metrics.inference, metrics.slab)
+    urls = settings.triton_url.split(",")
+    triton = TritonBackend(urls, models=settings.models, bounds=bounds, region=region, watcher=watcher)
+    for number, endpoint in enumerate(triton.endpoints):
+        in_flight = metrics.inference.endpoint_in_flight.labels(str(number))
+        in_flight.set_function(partial(getattr, endpoint, "in_flight"))
+    return triton
 
 
 def _create_tiers(

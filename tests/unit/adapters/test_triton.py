@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 ModelInferRequest, ModelInferResponse = service_pb2.ModelInferRequest, service_pb2.ModelInferResponse
 SLOTS = PromptSlots.fill(Prompt((Point(10, 20),)), frame=Frame(SIZE, 64), slots=8)
-BOUNDS = TritonBounds(describe=5, encode=5, decode=5, spec_ttl=5)
+BOUNDS = TritonBounds(describe=5, encode=5, decode=5, spec_ttl=5, reconnect=0.05)
 
 
 def encoder_config() -> ModelConfig:
@@ -138,7 +138,7 @@ def test_replies_are_read_by_name() -> None:
         ("UNAVAILABLE", "Request for unknown model: 'tiny' has no available versions", BackendUnavailable),
         ("UNAVAILABLE", "Server exiting", BackendUnavailable),
         ("UNAVAILABLE", "[request id: 1] Exceeds maximum queue size", Overloaded),
-        ("UNAVAILABLE", "Request timeout expired", Overloaded),
+        ("UNAVAILABLE", "Request timeout expired", DeadlineExceeded),
         ("NOT_FOUND", "Request for unknown model: 'tiny' is not found", ModelNotFound),
         ("NOT_FOUND", "Request for unknown model: 'tiny' has no available versions", BackendUnavailable),
         ("NOT_FOUND", "Unable to find shared memory region: 'x'", BackendUnavailable),
@@ -146,7 +146,7 @@ def test_replies_are_read_by_name() -> None:
         ("INVALID_ARGUMENT", "model 'tiny' is not ready", BackendUnavailable),
         ("INTERNAL", "Stub process 'tiny_decoder_0_0' is not healthy.", BackendUnavailable),
         ("CANCELLED", "", BackendUnavailable),
-        ("DEADLINE_EXCEEDED", "Deadline Exceeded", BackendUnavailable),
+        ("DEADLINE_EXCEEDED", "Deadline Exceeded", DeadlineExceeded),
         ("INVALID_ARGUMENT", "unexpected shape for input 'image'", InferenceFailed),
         ("INTERNAL", "out of memory", InferenceFailed),
         ("INTERNAL", "Failed to process the request(s) for model 'tiny_0_0', message: ValueError", InferenceFailed),
@@ -282,7 +282,7 @@ async def backend_of(
     service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(triton, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
-    backend = TritonBackend(f"127.0.0.1:{port}", models=models, bounds=bounds)
+    backend = TritonBackend([f"127.0.0.1:{port}"], models=models, bounds=bounds)
     try:
         yield backend
     finally:
@@ -535,7 +535,7 @@ async def test_a_broken_model_takes_no_other_out_of_service() -> None:
 
 async def test_nobody_there() -> None:
     """Without a server every method says so soon."""
-    backend = TritonBackend("127.0.0.1:1", models=("tiny",), bounds=BOUNDS)
+    backend = TritonBackend(["127.0.0.1:1"], models=("tiny",), bounds=BOUNDS)
     try:
         with pytest.raises(BackendUnavailable):
             await backend.spec("tiny")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from google.protobuf.message import Message
 
-    from maskgate.adapters.triton.watching import Registration, Way
+    from maskgate.adapters.triton.watching import Registration, Retry, Way
 
 SHAPES = {"best_mask": (1, 1, 32, 32), "best_iou": (1, 1), "iou_predictions": (1, 1, 4)}
 
@@ -118,6 +118,7 @@ class Watched:
     Attributes:
         ways: Bytes of each request of that stage that was sent, with its way.
         registrations: How registering went.
+        retries: How second attempts went, with their stages.
         stale_ones: How many embeddings were replaced while they were used.
     """
 
@@ -125,6 +126,7 @@ class Watched:
         self._stage = stage
         self.ways: list[tuple[Way, int]] = []
         self.registrations: list[Registration] = []
+        self.retries: list[tuple[str, Retry]] = []
         self.stale_ones = 0
 
     def sent(self, stage: str, way: Way, size: int) -> None:
@@ -133,6 +135,9 @@ class Watched:
 
     def registered(self, result: Registration) -> None:
         self.registrations.append(result)
+
+    def retried(self, stage: str, result: Retry) -> None:
+        self.retries.append((stage, result))
 
     def stale(self) -> None:
         self.stale_ones += 1
@@ -148,7 +153,7 @@ async def sharing(
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     address = f"127.0.0.1:{port}"
-    backend = TritonBackend(address, models=("tiny",), bounds=bounds, region=region, watcher=watched or Watched())
+    backend = TritonBackend([address], models=("tiny",), bounds=bounds, region=region, watcher=watched or Watched())
     try:
         yield backend
     finally:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING
 
-from maskgate.adapters.triton.watching import Registration, Way
+from maskgate.adapters.triton.watching import Registration, Retry, Way
 
 if TYPE_CHECKING:
     from maskgate.telemetry import InferenceMetrics, SlabMetrics
@@ -16,6 +17,8 @@ class CountedTriton:
     def __init__(self, inference: InferenceMetrics, slab: SlabMetrics) -> None:
         ways = [("encode", Way.INLINE), *((stage, way) for stage in ("decode", "decode_many") for way in Way)]
         self._bytes = {way: inference.sent_bytes.labels(*way) for way in ways}
+        stages = ("describe", "encode", "decode", "decode_many")
+        self._retries = {key: inference.retries.labels(*key) for key in product(stages, Retry)}
         self._registrations = {result: slab.registrations.labels(result) for result in Registration}
         self._generation_errors = slab.generation_errors
 
@@ -26,6 +29,10 @@ class CountedTriton:
     def registered(self, result: Registration) -> None:
         """See Watcher."""
         self._registrations[result].inc()
+
+    def retried(self, stage: str, result: Retry) -> None:
+        """See Watcher."""
+        self._retries[stage, result].inc()
 
     def stale(self) -> None:
         """See Watcher."""

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from maskgate.adapters.triton.calls import decode_call, decode_many_call
-from maskgate.adapters.triton.wire import Terms
 from maskgate.domain.prompt import MaskSelection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from maskgate.adapters.triton.wire import RequestTemplate, Shared
-    from maskgate.domain.call import Call
+    from maskgate.adapters.triton.wire import RequestTemplate, Shared, Terms
+    from maskgate.domain.embedding import HeldEmbedding
     from maskgate.domain.model import ModelSpec
     from maskgate.domain.prompt import PromptSlots
+
+    Zeros = Callable[[int], bytes | Shared]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +26,17 @@ class Asked:
     """What is asked about one image.
 
     Attributes:
+        spec: The model.
+        embedding: The image's, which is held until the answer is there.
         rows: Prompts of the same number of slots.
         selection: Which masks are wanted, of each.
-        call: Until when, and how urgently.
         many: Whether it is for the decoder of many prompts.
     """
 
+    spec: ModelSpec
+    embedding: HeldEmbedding
     rows: tuple[PromptSlots, ...]
     selection: MaskSelection
-    call: Call
     many: bool
 
     @property
@@ -41,33 +44,31 @@ class Asked:
         """What metrics call it."""
         return "decode_many" if self.many else "decode"
 
-    def request(
-        self, spec: ModelSpec, embedding: bytes | memoryview | Shared, zeros: Callable[[int], bytes | Shared] = bytes
-    ) -> bytes:
+    def request(self, embedding: bytes | memoryview | Shared, zeros: Zeros, terms: Terms) -> bytes:
         """Write the request, with tensors or the places of some; `zeros` are where no prompt has a mask.
 
         Masks are always sent, 128 KiB each with SAM: there is no place for them in the memory that embeddings lie in.
         """
         best = self.selection is MaskSelection.BEST
-        return self._template(spec).fill(
+        return self._template().fill(
             embedding,
             b"".join(row.coords.tobytes() for row in self.rows),
             b"".join(row.labels.tobytes() for row in self.rows),
-            self._masks(spec) if self._has_mask() else zeros(len(self.rows) * spec.mask_bytes),
+            self._masks() if self._has_mask() else zeros(len(self.rows) * self.spec.mask_bytes),
             np.array([row.mask is not None for row in self.rows], np.float32).tobytes(),
             np.full(len(self.rows), best, np.float32).tobytes(),
-            terms=Terms(self.call.priority, self.call.deadline.remaining()),
+            terms=terms,
         )
 
-    def _template(self, spec: ModelSpec) -> RequestTemplate:
+    def _template(self) -> RequestTemplate:
         if self.many:
-            return decode_many_call(spec, self.selection, (len(self.rows), len(self.rows[0].labels)))
-        return decode_call(spec, self.selection)
+            return decode_many_call(self.spec, self.selection, (len(self.rows), len(self.rows[0].labels)))
+        return decode_call(self.spec, self.selection)
 
     def _has_mask(self) -> bool:
         return any(row.mask is not None for row in self.rows)
 
-    def _masks(self, spec: ModelSpec) -> bytes:
-        none = bytes(spec.mask_bytes)
+    def _masks(self) -> bytes:
+        none = bytes(self.spec.mask_bytes)
         masks = (row.mask for row in self.rows)
         return b"".join(none if mask is None else mask.astype("<f2", copy=False).tobytes() for mask in masks)

@@ -64,22 +64,35 @@ class RegisteredRegion:
         self._client = client
         self._timeout = timeout
         self._watcher = watcher
-        self._is_known = False
+        self._registration: int | None = None
+        self._registrations = 0
         self._ask_again = 0.0
         self._asking = asyncio.Lock()
 
-    async def is_known(self) -> bool:
-        """Say whether requests may name the region; it is registered if need be, once for all who ask. Never raises."""
+    @property
+    def is_mapped(self) -> bool:
+        """Say whether Triton knew the region when it was last asked."""
+        return self._registration is not None
+
+    async def registration(self) -> int | None:
+        """Return the number of the registration by which requests may name the region; none: they may not.
+
+        It is registered if need be, once for all who ask. Never raises.
+        """
         if not self._may_ask():
-            return self._is_known
+            return self._registration
         async with self._asking:
             if self._may_ask():  # the one before may have asked meanwhile
                 await self._make_known()
-        return self._is_known
+        return self._registration
 
-    def lost(self) -> None:
-        """Note that Triton does not know the region any more: it has been restarted."""
-        self._is_known = False
+    def lost(self, registration: int) -> None:
+        """Note that Triton does not know the region by a registration any more: it has been restarted.
+
+        Of several calls that hear so, all but the first may mean one that has been replaced meanwhile.
+        """
+        if registration == self._registration:
+            self._registration = None
 
     def refused(self) -> None:
         """Note that it is no use: what was just registered is lost again, as with several Tritons behind an address."""
@@ -87,8 +100,8 @@ class RegisteredRegion:
 
     async def close(self) -> None:
         """Have Triton unmap the region, if it can be told."""
-        if self._is_known:
-            self._is_known = False
+        if self.is_mapped:
+            self._registration = None
             with contextlib.suppress(InferenceServerException):  # then the next gateway tells it
                 await self._client.unregister_system_shared_memory(self._region.name, client_timeout=self._timeout)
 
@@ -116,7 +129,7 @@ class RegisteredRegion:
         return Shared(self._region.name, offset, length) if length <= size else bytes(length)
 
     def _may_ask(self) -> bool:
-        return not self._is_known and monotonic() >= self._ask_again
+        return not self.is_mapped and monotonic() >= self._ask_again
 
     async def _make_known(self) -> None:
         result = await self._register()
@@ -141,7 +154,8 @@ class RegisteredRegion:
         return Registration.DONE
 
     def _note(self, result: Registration) -> None:
-        self._is_known = result is Registration.DONE
+        self._registrations += 1
+        self._registration = self._registrations if result is Registration.DONE else None
         self._ask_again = monotonic() + _PAUSES[result]
         self._watcher.registered(result)
 

@@ -21,6 +21,14 @@ class Registration(StrEnum):
     AWAY = "away"
 
 
+class Retry(StrEnum):
+    """How a second attempt went, or that the budget left none."""
+
+    RECOVERED = "recovered"
+    FAILED = "failed"
+    REFUSED = "refused"
+
+
 class Watcher(Protocol):
     """Is told what the adapter hides."""
 
@@ -30,6 +38,10 @@ class Watcher(Protocol):
 
     def registered(self, result: Registration) -> None:
         """Hear of an attempt to make the region known."""
+        ...
+
+    def retried(self, stage: str, result: Retry) -> None:
+        """Hear of a call that had failed in a way that a second attempt may mend."""
         ...
 
     def stale(self) -> None:
@@ -44,6 +56,9 @@ class Unwatched:
         """See Watcher."""
 
     def registered(self, result: Registration) -> None:
+        """See Watcher."""
+
+    def retried(self, stage: str, result: Retry) -> None:
         """See Watcher."""
 
     def stale(self) -> None:
