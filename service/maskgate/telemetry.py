@@ -39,6 +39,25 @@ class CallMetrics:
         )
 
 
+class AdmissionMetrics:
+    """Who waits for a turn, and who gets none."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.queue_seconds = Histogram(
+            "maskgate_queue_seconds",
+            "Time that calls waited in the gateway for a place, by tier.",
+            ("tier",),
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.rejections = Counter(
+            "maskgate_rejections",
+            "Calls that were refused a place, by tier and reason (full, too_late).",
+            ("tier", "reason"),
+            registry=registry,
+        )
+
+
 class CacheMetrics:
     """The tiers of embeddings."""
 
@@ -171,6 +190,7 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.calls = CallMetrics(registry)
+        self.admissions = AdmissionMetrics(registry)
         self.cache = CacheMetrics(registry)
         self.slab = SlabMetrics(registry)
         self.masks = MaskMetrics(registry)

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from maskgate.adapters import redis as redis_adapter
+from maskgate.adapters.admissions import CountedAdmissions
 from maskgate.adapters.instrumented import InstrumentedBackend, InstrumentedCache, InstrumentedLocks, InstrumentedShelf
 from maskgate.adapters.near import NearImageStore
 from maskgate.adapters.pillow import PillowImageDecoder, PillowMaskEncoder, PillowMaskReader, let_our_limits_decide
@@ -73,6 +74,7 @@ async def open_adapters(settings: Settings, metrics: Metrics) -> AsyncIterator[A
             mask_encoder=PillowMaskEncoder(),
             mask_reader=PillowMaskReader(),
             masks=await stack.enter_async_context(open_masks(settings, shared_masks, metrics.masks)),
+            admissions=CountedAdmissions(metrics.admissions),
         )
         probes = (
             Probe("triton", required=True, ping=triton.ping),

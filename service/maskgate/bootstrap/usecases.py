@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from maskgate.ports import (
+        AdmissionWatcher,
         Deletions,
         ImageCopies,
         ImageDecoder,
@@ -56,6 +57,7 @@ class Ports:
     mask_encoder: MaskEncoder
     mask_reader: MaskReader
     masks: MaskShelf
+    admissions: AdmissionWatcher
 
 
 @asynccontextmanager
@@ -80,7 +82,10 @@ def create_embed(settings: Settings, ports: Ports) -> EmbedImage:
         decoder=ports.decoder,
         backend=ports.backend,
         admission=Admission(
-            tier="image encoder", concurrency=settings.encode_concurrency, waiting=settings.encode_waiting
+            tier="encode",
+            concurrency=settings.encode_concurrency,
+            waiting=settings.encode_waiting,
+            watcher=ports.admissions,
         ),
     )
 
@@ -90,7 +95,10 @@ def create_usecases(settings: Settings, ports: Ports, embed: EmbedImage) -> UseC
     decode = Decode(
         backend=ports.backend,
         admission=Admission(
-            tier="mask decoder", concurrency=settings.decode_concurrency, waiting=settings.decode_waiting
+            tier="decode",
+            concurrency=settings.decode_concurrency,
+            waiting=settings.decode_waiting,
+            watcher=ports.admissions,
         ),
     )
     segment = Segment(
@@ -100,7 +108,12 @@ def create_usecases(settings: Settings, ports: Ports, embed: EmbedImage) -> UseC
         render=RenderMasks(
             encoder=ports.mask_encoder,
             offload=ports.offload,
-            admission=Admission(tier="mask renderer", concurrency=settings.threads, waiting=settings.render_waiting),
+            admission=Admission(
+                tier="render",
+                concurrency=settings.threads,
+                waiting=settings.render_waiting,
+                watcher=ports.admissions,
+            ),
         ),
         keep=KeepMasks(shelf=ports.masks),
         backend=ports.backend,
@@ -111,7 +124,10 @@ def create_usecases(settings: Settings, ports: Ports, embed: EmbedImage) -> UseC
         decoder=ports.decoder,
         limits=image_limits(settings),
         admission=Admission(
-            tier="image store", concurrency=settings.upload_concurrency, waiting=settings.upload_waiting
+            tier="upload",
+            concurrency=settings.upload_concurrency,
+            waiting=settings.upload_waiting,
+            watcher=ports.admissions,
         ),
         offload=ports.offload,
     )

@@ -27,12 +27,15 @@ from __future__ import annotations
 from typing import ClassVar
 
 _LONGEST_TEXT = 200  # characters; gRPC sends errors as headers, and drops what is over 8 KB in all
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.1, 30.0  # seconds
 
 
 class MaskgateError(Exception):
     """The root; never raised itself."""
 
     reason: ClassVar[str] = "UNKNOWN"
+    retry_after: float | None = None
+    """Seconds after which the same call may succeed, if it may."""
 
     def __init__(self, message: str, **metadata: object) -> None:
         super().__init__(message)
@@ -95,15 +98,20 @@ class ModelNotFound(NotFound):
 
 
 class Overloaded(MaskgateError):
-    """Too many calls are waiting already. Try again after a while."""
+    """Too many calls are waiting already, or for longer than this one can. Try again after a while."""
 
     reason = "OVERLOADED"
+
+    def __init__(self, message: str, *, retry_after: float = 1.0, **metadata: object) -> None:
+        super().__init__(message, **metadata)
+        self.retry_after = min(max(_SHORTEST_PAUSE, retry_after), _LONGEST_PAUSE)
 
 
 class Unavailable(MaskgateError):
     """Something that the service depends on cannot be reached. The same call may succeed later."""
 
     reason = "UNAVAILABLE"
+    retry_after = 1.0
 
 
 class BackendUnavailable(Unavailable):

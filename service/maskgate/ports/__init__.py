@@ -3,6 +3,7 @@
 The comments are the contract; tests/contract/ holds every adapter to it.
 """
 
+from maskgate.ports.admission import AdmissionWatcher, Refusal
 from maskgate.ports.embeddings import EmbeddingCache, EmbeddingShelf
 from maskgate.ports.images import Deletions, ImageCopies, ImageDecoder, ImageStore
 from maskgate.ports.inference import InferenceBackend
@@ -11,6 +12,7 @@ from maskgate.ports.masks import MaskEncoder, MaskReader, MaskShelf
 from maskgate.ports.offload import Offload
 
 __all__ = [
+    "AdmissionWatcher",
     "Deletions",
     "EmbeddingCache",
     "EmbeddingShelf",
@@ -24,4 +26,5 @@ __all__ = [
     "MaskReader",
     "MaskShelf",
     "Offload",
+    "Refusal",
 ]

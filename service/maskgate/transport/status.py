@@ -51,11 +51,6 @@ HTTP_STATUS: Mapping[StatusCode, int] = {
 }
 """The mapping of google/rpc/code.proto, for the codes that we use."""
 
-RETRY_AFTER_SECONDS = 1
-"""What a client is told to wait after RESOURCE_EXHAUSTED and UNAVAILABLE."""
-
-RETRYABLE = frozenset({StatusCode.RESOURCE_EXHAUSTED, StatusCode.UNAVAILABLE})
-
 
 @dataclass(frozen=True, slots=True)
 class Told:
@@ -66,17 +61,14 @@ class Told:
         reason: Machine-readable reason.
         message: A sentence for people.
         metadata: The variable parts of the message.
+        retry_after: Seconds after which trying again may help, if it may.
     """
 
     code: StatusCode
     reason: str
     message: str
     metadata: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def retry_after(self) -> int | None:
-        """Seconds after which trying again may help, if it may."""
-        return RETRY_AFTER_SECONDS if self.code in RETRYABLE else None
+    retry_after: float | None = None
 
 
 def told(error: MaskgateError) -> Told:
@@ -84,7 +76,7 @@ def told(error: MaskgateError) -> Told:
     code = code_of(error)
     if code is StatusCode.INTERNAL:
         return internal(error.reason)
-    return Told(code, error.reason, error.message, error.metadata)
+    return Told(code, error.reason, error.message, error.metadata, error.retry_after)
 
 
 def internal(reason: str = INTERNAL_REASON) -> Told:

@@ -38,10 +38,10 @@ class Decode:
         """Decode one prompt on an embedding that the caller holds meanwhile.
 
         Raises:
-            Overloaded: Too many prompts wait already.
+            Overloaded: Too many prompts wait already, or for longer than the call can.
             BackendUnavailable, DeadlineExceeded, InferenceFailed: As the port says.
         """
-        async with self._admission.permit() as queued:
+        async with self._admission.permit(deadline=call.deadline) as queued:
             started = perf_counter()
             masks = await self._backend.decode(spec, embedding, slots, selection, call=call)
             return Decoded(masks, queue=queued, decode=perf_counter() - started)

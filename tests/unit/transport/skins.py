@@ -51,7 +51,7 @@ class Answer:
     reason: str = ""
     message: str = ""
     metadata: dict[str, str] = field(default_factory=dict)
-    retry_after: int | None = None
+    retry_after: float | None = None
     payload: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -284,7 +284,7 @@ def _from_error(error: grpc.aio.AioRpcError) -> Answer:
     unpacked = [detail.Unpack(info) or detail.Unpack(retry) for detail in (rich.details if rich else ())]
     assert all(unpacked)
     assert info.domain in ("", "maskgate")
-    delay = retry.retry_delay.seconds if retry.HasField("retry_delay") else None
+    delay = retry.retry_delay.ToMilliseconds() / 1000 if retry.HasField("retry_delay") else None
     return Answer(error.code().name, info.reason, error.details() or "", dict(info.metadata), delay)
 
 

@@ -314,8 +314,33 @@ async def test_too_many_calls(protocol: str) -> None:
 
     (refused,) = (task.result() for task in first_done)
     assert ("RESOURCE_EXHAUSTED", "OVERLOADED") == refused.refusal
-    assert refused.retry_after == 1
+    assert {"tier": "decode"} == refused.metadata
+    assert {"grpc": 0.1, "rest": 1}[protocol] == refused.retry_after  # HTTP has whole seconds
     assert ["OK", "OK", "RESOURCE_EXHAUSTED"] == sorted(answer.code for answer in answers)
+    assert 1 == world.refused("decode", "full")
+
+
+@both_skins
+async def test_calls_whose_turn_would_come_too_late(protocol: str) -> None:
+    """A call that would wait longer than its client does is refused at once, and the others go on."""
+    world = World(decodes=1)
+    async with SKINS[protocol](world) as skin:
+        await skin.upload(PHOTO)
+        await skin.segment(PHOTO_ID, CLICK)
+        world.usecases.segment._decode._admission._hold = 1.0  # as if the first had taken that long
+        world.backend.gate.clear()
+        calls = [asyncio.create_task(skin.segment(PHOTO_ID, CLICK)) for _ in range(5)]
+        while len(world.backend.decodes) < 2 or world.in_flight(protocol) < 5:  # noqa: ASYNC110 - nobody sets an event
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+        refused = await skin.segment(PHOTO_ID, CLICK, timeout=0.2)
+        world.backend.gate.set()
+        answers = await asyncio.gather(*calls)
+
+    assert ("RESOURCE_EXHAUSTED", "OVERLOADED") == refused.refusal
+    assert refused.retry_after is not None
+    assert ["OK"] * 5 == [answer.code for answer in answers]
+    assert (0, 1) == (world.refused("decode", "full"), world.refused("decode", "too_late"))
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,15 @@ def test_a_hole_is_told() -> None:
         status.code_of(MaskgateError("message"))
 
 
-def test_only_what_may_succeed_later_is_retried() -> None:
+@pytest.mark.parametrize("error", EVERY_ERROR)
+def test_only_what_may_succeed_later_is_retried(error: type[MaskgateError]) -> None:
     """A client is told to try again after a full queue and while something is away, and never otherwise."""
-    assert {grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE} == status.RETRYABLE
+    told = status.told(error("message"))
+
+    assert (told.retry_after is not None) == (told.code.name in {"RESOURCE_EXHAUSTED", "UNAVAILABLE"})
+
+
+@pytest.mark.parametrize(("foreseen", "told"), [(0, 0.1), (2.5, 2.5), (3600, 30)])
+def test_when_to_try_again(foreseen: float, told: float) -> None:
+    """An overloaded tier says when, within reason."""
+    assert told == status.told(errors.Overloaded("message", retry_after=foreseen)).retry_after

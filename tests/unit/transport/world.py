@@ -7,6 +7,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
+from maskgate.adapters.admissions import CountedAdmissions
 from maskgate.adapters.pillow import PillowImageDecoder, PillowMaskEncoder, PillowMaskReader
 from maskgate.bootstrap.usecases import Ports, create_embed, create_usecases, image_limits
 from maskgate.settings import Settings
@@ -72,6 +73,7 @@ class World:
             mask_encoder=PillowMaskEncoder(),
             mask_reader=PillowMaskReader(),
             masks=self.masks,
+            admissions=CountedAdmissions(self.metrics.admissions),
         )
         self.usecases = create_usecases(settings, ports, create_embed(settings, ports))
 
@@ -79,3 +81,11 @@ class World:
         """How many calls were counted."""
         labels = {"protocol": protocol, "method": method, "code": code}
         return self.registry.get_sample_value("maskgate_requests_total", labels) or 0.0
+
+    def in_flight(self, protocol: str) -> float:
+        """How many calls are being answered."""
+        return self.registry.get_sample_value("maskgate_requests_in_flight", {"protocol": protocol}) or 0.0
+
+    def refused(self, tier: str, reason: str) -> float | None:
+        """How many calls were refused a place."""
+        return self.registry.get_sample_value("maskgate_rejections_total", {"tier": tier, "reason": reason})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from fastapi.exceptions import RequestValidationError
@@ -49,7 +50,7 @@ def install(app: FastAPI) -> None:
 
 def _answer(error: MaskgateError) -> JSONResponse:
     told = status.told(error)
-    retry = {} if told.retry_after is None else {"Retry-After": str(told.retry_after)}
+    retry = {} if told.retry_after is None else {"Retry-After": str(ceil(told.retry_after))}
     return _json(ErrorDetail.of(told), retry)
 
 

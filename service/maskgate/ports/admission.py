@@ -1,0 +1,31 @@
+"""Who hears of calls that wait for their turn, and of those that get none."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Protocol
+
+
+class Refusal(StrEnum):
+    """Why a call is not let in."""
+
+    FULL = "full"
+    """Every place to work and to wait in is taken."""
+    TOO_LATE = "too_late"
+    """Its turn would come after its deadline."""
+
+
+class AdmissionWatcher(Protocol):
+    """Is told what happens at the doors of tiers. Never raises."""
+
+    def opened(self, tier: str) -> None:
+        """Hear of a tier, before anything happens there."""
+        ...
+
+    def admitted(self, tier: str, *, waited: float) -> None:
+        """Hear of a call that is let in after so many seconds."""
+        ...
+
+    def refused(self, tier: str, why: Refusal) -> None:
+        """Hear of one that is not."""
+        ...
