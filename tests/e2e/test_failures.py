@@ -51,6 +51,20 @@ def test_triton_down_is_unavailable_and_nothing_is_lost(
     assert before.masks == after.masks
 
 
+def test_a_restarted_triton_is_asked_at_once(stack: EmbeddedStack, client: Client, rest: httpx.Client) -> None:
+    """The first click after a restart succeeds, although the gateway has yet to connect and register again."""
+    image_id = client.upload(photos.fresh("cat"))
+    before = client.segment(image_id, PROMPT)
+    stack.stop("triton")
+    with pytest.raises(grpc.RpcError):
+        client.segment(image_id, PROMPT)
+    stack.start("triton")
+    after = client.segment(image_id, PROMPT)
+
+    assert before.masks == after.masks
+    assert _eventually(lambda: rest.get("/readyz").status_code == 200)
+
+
 def test_valkey_down_degrades(stack: EmbeddedStack, client: Client, rest: httpx.Client) -> None:
     """Without Valkey uploads and clicks go on in this gateway; what only Valkey knows is UNAVAILABLE."""
     known = client.upload(photos.fresh("bus"))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @click.option("--tls-client-ca-file", help="PEM with authorities of clients' certificates, which are asked for then.")
 @click.option("--grpc-port", type=int, help="Port of gRPC.  [default: 50051]")
 @click.option("--http-port", type=int, help="Port of REST, probes and metrics.  [default: 8080]")
-@click.option("--triton-url", help="host:port of Triton's gRPC endpoint.  [default: 127.0.0.1:8001]")
+@click.option("--triton-url", help="host:port of Triton's gRPC endpoint, or of several.  [default: 127.0.0.1:8001]")
 @click.option("--redis-url", help="redis://, rediss:// or unix:// URL.  [default: redis://127.0.0.1:6379/0]")
 @click.option("--model", "models", multiple=True, help="Model to serve; repeatable, the first is the default.")
 @click.option("--shared-memory-prefix", help="Begins the name of the gateway's file in /dev/shm.  [default: maskgate]")

@@ -33,7 +33,11 @@ def _port(name: str, *, default: int, of: str) -> Callable[[Callable[..., None]]
 @_port("--http-port", default=8080, of="The gateway's HTTP port")
 @_port("--triton-grpc-port", default=8001, of="Triton's gRPC port, on the loopback")
 @_port("--triton-metrics-port", default=8002, of="Triton's metrics port, on the loopback")
-@click.option("--triton-url", metavar="HOST:PORT", help="Use this running Triton and start none.")
+@click.option(
+    "--triton-url",
+    metavar="HOST:PORT",
+    help="Use this running Triton, or several, and start none.",
+)
 @click.option("--tritonserver", type=PROGRAM, help="Start this tritonserver rather than the one on PATH.")
 @click.option(
     "--triton-python",

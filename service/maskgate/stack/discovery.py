@@ -39,6 +39,13 @@ class TritonInstall:
         """Whether it can serve TensorRT plans, given a GPU."""
         return (self.backends / "tensorrt" / "libtriton_tensorrt.so").exists()
 
+    def knows(self, option: str) -> bool:
+        """Whether it has an option on its command line: their names are in the program, and asking it takes longer."""
+        try:
+            return option.encode() in self.executable.read_bytes()
+        except OSError:
+            return False
+
 
 def find_triton(
     *,

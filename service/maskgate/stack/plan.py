@@ -12,7 +12,7 @@ from maskgate.stack.discovery import find_triton, has_gpu
 from maskgate.stack.errors import CannotStart, NotInstalled
 from maskgate.stack.gateway import gateway_component
 from maskgate.stack.listeners import Listener, choose_ports, reachable_at
-from maskgate.stack.triton import LOOPBACK, TritonSettings, serves, triton_component, triton_models
+from maskgate.stack.triton import ALLOW_SHARED_MEMORY, LOOPBACK, TritonSettings, serves, triton_component, triton_models
 from maskgate.stack.valkey import socket_path, valkey_component
 
 if TYPE_CHECKING:
@@ -125,6 +125,7 @@ def _plan_triton(config: StackConfig, *, run_directory: Path) -> Component:
         metrics_port=config.triton_metrics_port,
         shared_memory_prefix=run_directory.name,
         gpu=gpu,
+        must_allow_shared_memory=install.knows(ALLOW_SHARED_MEMORY),
         serve_what_loads=len(config.models) > 1,
     )
     assemble_backends(install, tensorrt=tensorrt_backend(install, settings), into=settings.backends)
@@ -146,6 +147,7 @@ def _require_redis_url(config: StackConfig) -> None:
         raise CannotStart(f"--redis-url must start with {', '.join(REDIS_SCHEMES[:-1])} or {REDIS_SCHEMES[-1]}")
 
 
-def _require_served(address: str, *, models: tuple[str, ...]) -> None:
-    if not serves(address, models=models):
-        raise CannotStart(f"the Triton at {address} (--triton-url) does not serve {', '.join(models)}")
+def _require_served(addresses: str, *, models: tuple[str, ...]) -> None:
+    for address in addresses.split(","):
+        if not serves(address, models=models):
+            raise CannotStart(f"the Triton at {address} (--triton-url) does not serve {', '.join(models)}")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 LOOPBACK = "127.0.0.1"
 PARTS = ("encoder", "decoder", "decoder_multi")
+ALLOW_SHARED_MEMORY = "allow-client-shm"
 PROBE_SECONDS = 2.0
 EXIT_SECONDS = 10
 LEAST_READY_SECONDS = 300.0
@@ -41,6 +42,8 @@ class TritonSettings:
     shared_memory_prefix: str
     """Begins the name of every region in /dev/shm that its Python backend makes."""
     gpu: bool
+    must_allow_shared_memory: bool = False
+    """Whether clients may share memory with it only if told so: from 26.05 on."""
     serve_what_loads: bool = False
     """Whether a model that cannot be loaded leaves the others to be served, instead of ending the server."""
 
@@ -104,6 +107,7 @@ def triton_command(executable: Path, settings: TritonSettings) -> tuple[str, ...
     return (
         str(executable),
         "--disable-auto-complete-config",
+        *((f"--{ALLOW_SHARED_MEMORY}=true",) if settings.must_allow_shared_memory else ()),
         *(f"--{name}={value}" for name, value in options.items()),
         *(f"--load-model={model}" for model in settings.models),
     )

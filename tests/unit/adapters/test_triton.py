@@ -255,6 +255,11 @@ class TritonLike(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
         response: Message = service_pb2.ModelConfigResponse(config=CONFIGS[request.name.partition("_")[2]]())
         return response
 
+    async def ServerLive(self, request: Any, context: Any) -> Message:  # noqa: N802, ANN401
+        del request, context
+        response: Message = service_pb2.ServerLiveResponse(live=True)
+        return response
+
     async def ModelReady(self, request: Any, context: Any) -> Message:  # noqa: N802, ANN401
         del context
         response: Message = service_pb2.ModelReadyResponse(ready=request.name not in self.unready)

@@ -314,3 +314,27 @@ async def test_many_images_on_few_slots(shared: Shared, triton: TritonWithMemory
     assert len(seen) > 500
     assert {Way.SHARED, Way.INLINE} == set(ways(watched))
     assert (0, 0) == (watched.stale_ones, shared.slab.table.held)
+
+
+async def test_the_one_that_shares_memory_is_preferred(shared: Shared, tmp_path: Path) -> None:
+    """Of several the one that need not be sent an embedding is asked, until it has much more to do than the others."""
+    near, far, watched = TritonWithMemory(tmp_path), TritonWithMemory(tmp_path), Watched()
+    far.registration_failure = REFUSED
+    async with sharing(near, shared.region, watched, others=[far]) as backend:
+        for _ in range(20):  # until both have been asked to register
+            await click(backend, shared, 1)
+        watched.ways.clear()
+        alone = [await click(backend, shared, 1) for _ in range(5)]
+        near.gate.clear()
+        far.gate.clear()
+        busy = [asyncio.create_task(click(backend, shared, 1)) for _ in range(12)]
+        while sum(endpoint.in_flight for endpoint in backend.endpoints) < 12:  # noqa: ASYNC110 - nobody sets an event
+            await asyncio.sleep(0)
+        shares = [endpoint.in_flight for endpoint in backend.endpoints]
+        near.gate.set()
+        far.gate.set()
+        together = await asyncio.gather(*busy)
+
+    assert [1] * 17 == [*alone, *together]
+    assert [Way.SHARED] * 5 == ways(watched)[:5]
+    assert shares[0] > shares[1] > 0

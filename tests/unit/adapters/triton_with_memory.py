@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import mmap
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -15,7 +15,7 @@ from maskgate.adapters.triton import Region, TritonBackend, TritonBounds
 from tests.unit.adapters.test_triton import BOUNDS, TritonLike
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
     from google.protobuf.message import Message
@@ -145,17 +145,27 @@ class Watched:
 
 @asynccontextmanager
 async def sharing(
-    triton: TritonWithMemory, region: Region, watched: Watched | None = None, bounds: TritonBounds = BOUNDS
+    triton: TritonWithMemory,
+    region: Region,
+    watched: Watched | None = None,
+    bounds: TritonBounds = BOUNDS,
+    *,
+    others: Sequence[TritonWithMemory] = (),
 ) -> AsyncIterator[TritonBackend]:
-    """A backend that shares memory with the server."""
+    """A backend that shares memory with the server, and knows others."""
+    async with AsyncExitStack() as servers:
+        urls = [await _serve(each, servers) for each in (triton, *others)]
+        backend = TritonBackend(urls, models=("tiny",), bounds=bounds, region=region, watcher=watched or Watched())
+        try:
+            yield backend
+        finally:
+            await backend.close()
+
+
+async def _serve(triton: TritonWithMemory, servers: AsyncExitStack) -> str:
     server = grpc.aio.server()
     service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(triton, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
-    address = f"127.0.0.1:{port}"
-    backend = TritonBackend([address], models=("tiny",), bounds=bounds, region=region, watcher=watched or Watched())
-    try:
-        yield backend
-    finally:
-        await backend.close()
-        await server.stop(grace=None)
+    servers.push_async_callback(server.stop, grace=None)
+    return f"127.0.0.1:{port}"

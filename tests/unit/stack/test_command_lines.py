@@ -74,6 +74,14 @@ def test_a_model_that_cannot_be_loaded(*, several: bool, ends: str) -> None:
     assert f"--exit-on-error={ends}" in command
 
 
+@pytest.mark.parametrize("must", [True, False])
+def test_shared_memory_is_allowed_where_that_is_an_option(*, must: bool) -> None:
+    """A Triton that would refuse clients' memory is told to take it; an older one would not start with the option."""
+    command = triton_command(Path("tritonserver"), replace(TRITON, must_allow_shared_memory=must))
+
+    assert must == ("--allow-client-shm=true" in command)
+
+
 def test_large_models_get_more_time_to_load(tmp_path: Path) -> None:
     """How long Triton may take to be ready grows with the files of the models that it loads."""
     settings = replace(TRITON, model_repository=tmp_path)

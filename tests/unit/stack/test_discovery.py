@@ -185,3 +185,13 @@ def test_a_server_without_a_gpu_gets_our_backend(container: Path, tmp_path: Path
 
     assert {"model.py"} == names(tmp_path / "backends" / "tensorrt")
     assert {"libtriton_tensorrt.so"} == names(container.parents[1] / "backends" / "tensorrt")
+
+
+def test_options_are_found_in_the_program(tmp_path: Path) -> None:
+    """A server knows the options whose names it holds; one that cannot be read knows none."""
+    program = tmp_path / "tritonserver"
+    install = TritonInstall(executable=program, backends=tmp_path)
+    unread = install.knows("allow-client-shm")
+    program.write_bytes(b"\x7fELF\0allow-http\0allow-client-shm\0")
+
+    assert (False, True, False) == (unread, install.knows("allow-client-shm"), install.knows("allow-server-shm"))

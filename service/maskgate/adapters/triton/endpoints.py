@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import grpc
 from tritonclient.grpc.aio import InferenceServerClient
+from tritonclient.utils import InferenceServerException
 
 from maskgate.adapters.triton.failures import translated
 from maskgate.adapters.triton.regions import RegisteredRegion
@@ -38,6 +39,7 @@ _CHANNEL_OPTIONS = (
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
 )
+_POLL_SECONDS = 0.05
 _MODEL_INFER = "/inference.GRPCInferenceService/ModelInfer"
 _REST_SECONDS = 5.0
 """How long an endpoint that has failed is asked only if there is no other; a probe that succeeds ends it sooner."""
@@ -133,10 +135,18 @@ class Endpoint:
         return self._rests.get(model, 0.0) <= monotonic()
 
     async def connected(self, *, seconds: float) -> None:
-        """Wait for the connection, if it is not there, but not longer than that."""
+        """Wait for both connections, if they are not there, but not longer than that."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._channel.channel_ready()
+                while not await self._is_live():  # noqa: ASYNC110 - another process sets no event
+                    await asyncio.sleep(_POLL_SECONDS)
+
+    async def _is_live(self) -> bool:
+        try:
+            return bool(await self._client.is_server_live())
+        except InferenceServerException:
+            return False
 
 
 class Endpoints:

@@ -1,9 +1,9 @@
 """The one seam where Triton's and gRPC's errors become ours.
 
 The texts are Triton's own, as 2.51 was measured to put them on the wire. The end-to-end tests provoke a server that is
-gone and one that comes back, a model that cannot be loaded, one whose process has died, and one that raises, a prompt
-that waits too long; a full queue is known from those measurements only. An UNAVAILABLE with another text is a
-connection that was lost.
+gone and one that comes back, a model that cannot be loaded, one whose process has died, and one that raises;
+tests/integration/stack/test_queue.py a queue that is full, and one that takes too long. An UNAVAILABLE with another
+text is a connection that was lost.
 """
 
 from __future__ import annotations
