@@ -172,6 +172,12 @@ class Settings(BaseSettings):
     max_concurrent_calls: PositiveInt = Field(
         2048, description="Calls at once, over both protocols; further ones are refused with RESOURCE_EXHAUSTED."
     )
+    max_streams: PositiveInt = Field(
+        512, description="Streams of prompts at once, over both protocols; they count among the calls, too."
+    )
+    stream_idle_seconds: PositiveFloat = Field(
+        300.0, description="A stream whose client says nothing for so long is ended."
+    )
     probe_interval_seconds: PositiveFloat = Field(
         2.0, description="Time between looks at Triton and Redis for /readyz and gRPC health."
     )

@@ -58,6 +58,19 @@ class AdmissionMetrics:
         )
 
 
+class StreamMetrics:
+    """Streams of prompts."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.open = Gauge("maskgate_streams_open", "Streams of prompts that are open now.", registry=registry)
+        self.prompts = Counter(
+            "maskgate_stream_prompts",
+            "Prompts of streams, by result (answered, superseded, cancelled, failed).",
+            ("result",),
+            registry=registry,
+        )
+
+
 class CacheMetrics:
     """The tiers of embeddings."""
 
@@ -191,6 +204,7 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.calls = CallMetrics(registry)
         self.admissions = AdmissionMetrics(registry)
+        self.streams = StreamMetrics(registry)
         self.cache = CacheMetrics(registry)
         self.slab = SlabMetrics(registry)
         self.masks = MaskMetrics(registry)

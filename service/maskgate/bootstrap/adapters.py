@@ -75,6 +75,7 @@ async def open_adapters(settings: Settings, metrics: Metrics) -> AsyncIterator[A
             mask_reader=PillowMaskReader(),
             masks=await stack.enter_async_context(open_masks(settings, shared_masks, metrics.masks)),
             admissions=CountedAdmissions(metrics.admissions),
+            places=shelf.places,
         )
         probes = (
             Probe("triton", required=True, ping=triton.ping),

@@ -7,6 +7,7 @@ import contextlib
 import socket
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -16,6 +17,8 @@ from maskgate.bootstrap.tls import read_tls
 from maskgate.transport.calls import CallObserver
 from maskgate.transport.grpc.server import GrpcBounds, create_server
 from maskgate.transport.rest.app import create_app
+from maskgate.transport.rest.limits import MOST_JSON_BYTES
+from maskgate.transport.streams import METHOD, Streams
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -57,7 +60,7 @@ class Watchers:
 
 @asynccontextmanager
 async def open_servers(settings: Settings, usecases: UseCases, watchers: Watchers) -> AsyncIterator[Gateway]:
-    """Serve both protocols; both stop taking calls at once, and share the time to end those under way.
+    """Serve both protocols; on leaving, streams are ended, and calls under way share the time to end.
 
     Raises:
         CannotServeError: An address or the files of TLS are of no use.
@@ -66,11 +69,17 @@ async def open_servers(settings: Settings, usecases: UseCases, watchers: Watcher
         watchers.metrics.calls,
         max_seconds=settings.request_timeout_seconds,
         max_calls=settings.max_concurrent_calls,
+        method_seconds={METHOD: inf},
     )
+    streams = _create_streams(settings, usecases, watchers)
     tls = read_tls(settings)
-    grpc_server, grpc_port = await _start_grpc(settings, usecases, observer=observer, health=watchers.health, tls=tls)
+    grpc_server = await create_server(
+        usecases, streams=streams, observer=observer, health_state=watchers.health, bounds=_grpc_bounds(settings)
+    )
+    grpc_port = await _start_grpc(settings, grpc_server, tls)
     app = create_app(
         usecases,
+        streams=streams,
         observer=observer,
         health=watchers.health,
         registry=watchers.registry,
@@ -80,27 +89,43 @@ async def open_servers(settings: Settings, usecases: UseCases, watchers: Watcher
         async with _http(settings, app, tls=tls) as http:
             yield Gateway(grpc_port, http.port)
             await watchers.health.stop()
-            http.server.should_exit = True
-            await grpc_server.stop(settings.drain_seconds)
+            await asyncio.gather(
+                grpc_server.stop(settings.drain_seconds), _stop_http(http, streams, drain=settings.drain_seconds)
+            )
     finally:
         await grpc_server.stop(0)
 
 
-async def _start_grpc(
-    settings: Settings, usecases: UseCases, *, observer: CallObserver, health: Health, tls: Tls | None
-) -> tuple[grpc.aio.Server, int]:
-    bounds = GrpcBounds(
+def _create_streams(settings: Settings, usecases: UseCases, watchers: Watchers) -> Streams:
+    return Streams(
+        usecases.segment_stream,
+        metrics=watchers.metrics.streams,
+        max_streams=settings.max_streams,
+        idle_seconds=settings.stream_idle_seconds,
+    )
+
+
+async def _stop_http(http: _Http, streams: Streams, *, drain: float) -> None:
+    """End streams first, those over gRPC too: uvicorn would cut WebSockets off."""
+    await streams.stop(within=drain)
+    http.server.should_exit = True
+
+
+def _grpc_bounds(settings: Settings) -> GrpcBounds:
+    return GrpcBounds(
         max_message_bytes=2 * settings.max_upload_bytes,  # room to refuse a large upload with our own reason
         max_concurrent_calls=settings.max_concurrent_calls,
     )
-    server = await create_server(usecases, observer=observer, health_state=health, bounds=bounds)
+
+
+async def _start_grpc(settings: Settings, server: grpc.aio.Server, tls: Tls | None) -> int:
     address = authority(settings.host, settings.grpc_port)
     try:
         port = server.add_secure_port(address, tls.grpc) if tls else server.add_insecure_port(address)
     except RuntimeError as error:
         raise CannotListenError(settings.host, settings.grpc_port, option="--grpc-port") from error
     await server.start()
-    return server, port
+    return port
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +141,9 @@ async def _http(settings: Settings, app: FastAPI, *, tls: Tls | None) -> AsyncIt
         log_config=None,
         access_log=False,
         lifespan="off",
+        ws="websockets-sansio",
+        ws_max_size=MOST_JSON_BYTES,
+        ws_per_message_deflate=False,  # masks are compressed already
         timeout_graceful_shutdown=int(settings.drain_seconds),
         **(tls.http if tls else {}),
     )

@@ -24,9 +24,10 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """L1, and the region that it lies in, if Triton can be told of one."""
+    """L1, how many embeddings it has room for, and the region that it lies in, if Triton can be told of one."""
 
     embeddings: MemoryShelf | SlabShelf
+    places: int
     region: Region | None
 
 
@@ -37,10 +38,10 @@ def open_shelf(settings: Settings, metrics: Metrics) -> Iterator[Shelf]:
     shelf = slab or MemoryShelf(max_bytes=settings.embedding_memory_bytes)
     metrics.cache.bytes.set_function(lambda: shelf.size_bytes)
     if slab is None:
-        yield Shelf(shelf, None)
+        yield Shelf(shelf, settings.embedding_memory_bytes // settings.embedding_slot_bytes, None)
         return
     try:
-        yield Shelf(slab, region_of(slab, prefix=settings.shared_memory_prefix))
+        yield Shelf(slab, slab.table.limit, region_of(slab, prefix=settings.shared_memory_prefix))
     finally:
         slab.close()
 

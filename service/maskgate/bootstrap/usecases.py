@@ -22,6 +22,7 @@ from maskgate.usecases.keep_masks import KeepMasks
 from maskgate.usecases.render_masks import RenderMasks
 from maskgate.usecases.resolve_mask import ResolveMask
 from maskgate.usecases.segment import Segment
+from maskgate.usecases.segment_stream import Holds, SegmentStream
 from maskgate.usecases.upload_image import UploadImage
 
 if TYPE_CHECKING:
@@ -45,7 +46,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """What the use cases need of the world."""
+    """What the use cases need of the world.
+
+    Attributes:
+        places: How many embeddings the first tier has room for.
+    """
 
     tiers: EmbeddingTiers
     store: ImageStore
@@ -58,6 +63,7 @@ class Ports:
     mask_reader: MaskReader
     masks: MaskShelf
     admissions: AdmissionWatcher
+    places: int
 
 
 @asynccontextmanager
@@ -141,6 +147,18 @@ def create_usecases(settings: Settings, ports: Ports, embed: EmbedImage) -> UseC
         delete_image=DeleteImage(store=ports.store, cache=ports.tiers.l2, embed=embed),
         list_models=ListModels(get_model=get_model, models=settings.models),
         get_model=get_model,
+        segment_stream=_create_segment_stream(settings, ports, embed=embed, segment=segment),
+    )
+
+
+def _create_segment_stream(settings: Settings, ports: Ports, *, embed: EmbedImage, segment: Segment) -> SegmentStream:
+    return SegmentStream(
+        segment=segment,
+        embed=embed,
+        backend=ports.backend,
+        holds=Holds(ports.places // 2),  # the other half is for those who click
+        default_model=settings.models[0],
+        prompt_seconds=settings.request_timeout_seconds,
     )
 
 

@@ -27,6 +27,10 @@ class Deadline:
         """Return the moment in so many seconds."""
         return cls(monotonic() + seconds)
 
+    def or_after(self, seconds: float) -> Deadline:
+        """Return the moment in so many seconds, if that is earlier."""
+        return min(self, Deadline.after(seconds), key=lambda deadline: deadline.at)
+
     def remaining(self) -> float:
         """Return the seconds until then; negative afterwards."""
         return self.at - monotonic()

@@ -14,7 +14,8 @@ MaskgateError
 ├── Unavailable
 │   ├── BackendUnavailable
 │   ├── StoreUnavailable
-│   └── CacheUnavailable
+│   ├── CacheUnavailable
+│   └── ShuttingDown
 ├── DeadlineExceeded
 └── InferenceFailed
 
@@ -130,6 +131,12 @@ class CacheUnavailable(Unavailable):
     """A cache cannot be read or written. Never reaches a client: the cache is then a miss."""
 
     reason = "CACHE_UNAVAILABLE"
+
+
+class ShuttingDown(Unavailable):
+    """The gateway stops, and ends what would go on. Another one may be there already."""
+
+    reason = "SHUTTING_DOWN"
 
 
 class DeadlineExceeded(MaskgateError):

@@ -11,8 +11,9 @@ import structlog
 from grpc import StatusCode
 
 from maskgate.domain.call import Call, Deadline
-from maskgate.domain.errors import DeadlineExceeded, MaskgateError, Overloaded
+from maskgate.domain.errors import MaskgateError, Overloaded
 from maskgate.transport.status import code_of
+from maskgate.usecases.within import within
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -58,7 +59,7 @@ class CallObserver:
         seconds = longest if deadline is None else min(deadline, longest)
         with self._metrics.in_flight.labels(protocol).track_inprogress():
             try:
-                async with self._place(), _within(seconds):
+                async with self._place(), within(seconds):
                     yield Call(Deadline.after(seconds))
             except BaseException as error:
                 code = _code_for(error)
@@ -77,18 +78,6 @@ class CallObserver:
             yield
         finally:
             self._places += 1
-
-
-@asynccontextmanager
-async def _within(seconds: float) -> AsyncIterator[None]:
-    deadline = asyncio.timeout(seconds)
-    try:
-        async with deadline:
-            yield
-    except TimeoutError as error:
-        if not deadline.expired():  # somebody else's, that should have been translated
-            raise
-        raise DeadlineExceeded(f"The deadline of {seconds:.3g} s passed.", deadline_seconds=f"{seconds:.3g}") from error
 
 
 def _code_for(error: BaseException) -> StatusCode:

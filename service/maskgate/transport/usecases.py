@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from maskgate.usecases.get_embedding import GetEmbedding
     from maskgate.usecases.get_image import GetImage
     from maskgate.usecases.segment import Segment
+    from maskgate.usecases.segment_stream import SegmentStream
     from maskgate.usecases.upload_image import UploadImage
 
 
@@ -27,3 +28,4 @@ class UseCases:
     delete_image: DeleteImage
     list_models: ListModels
     get_model: GetModel
+    segment_stream: SegmentStream

@@ -229,6 +229,7 @@ class GrpcSkin:
 async def open_rest(world: World) -> AsyncIterator[RestSkin]:
     app = create_app(
         world.usecases,
+        streams=world.streams,
         observer=world.observer,
         health=world.health,
         registry=world.registry,
@@ -242,7 +243,9 @@ async def open_rest(world: World) -> AsyncIterator[RestSkin]:
 
 @asynccontextmanager
 async def open_grpc(world: World) -> AsyncIterator[GrpcSkin]:
-    server = await create_server(world.usecases, observer=world.observer, health_state=world.health, bounds=BOUNDS)
+    server = await create_server(
+        world.usecases, streams=world.streams, observer=world.observer, health_state=world.health, bounds=BOUNDS
+    )
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:
@@ -274,11 +277,11 @@ async def from_rpc(call: Awaitable[Message], *, part: str | None = None) -> Answ
     try:
         response = await call
     except grpc.aio.AioRpcError as error:
-        return _from_error(error)
+        return from_error(error)
     return Answer("OK", payload=_payload(response if part is None else getattr(response, part)))
 
 
-def _from_error(error: grpc.aio.AioRpcError) -> Answer:
+def from_error(error: grpc.aio.AioRpcError) -> Answer:
     info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
     rich = rpc_status.from_call(error)
     unpacked = [detail.Unpack(info) or detail.Unpack(retry) for detail in (rich.details if rich else ())]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
-from typing import Any
+from math import inf
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry
 
@@ -14,6 +16,7 @@ from maskgate.settings import Settings
 from maskgate.telemetry import Metrics
 from maskgate.transport.calls import CallObserver
 from maskgate.transport.health import Health
+from maskgate.transport.streams import METHOD, Streams
 from maskgate.usecases.embed_image import EmbeddingTiers
 from tests.fakes import (
     SPEC,
@@ -29,6 +32,12 @@ from tests.fakes import (
     inline,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator
+
+    from maskgate.domain.call import Call
+    from maskgate.usecases.segment_stream import SegmentStream, StreamAnswer
+
 _LIMITS: dict[str, Any] = {"max_upload_bytes": 20_000, "max_image_pixels": 10_000, "max_image_side": 1000}
 SETTINGS = Settings(models=(SPEC.name,), **_LIMITS)
 
@@ -38,10 +47,13 @@ class World:
     """What stands behind the skins.
 
     Attributes:
-        max_seconds: The deadline of calls that bring none.
+        max_seconds: The deadline of calls that bring none, and of each prompt of a stream.
         decodes, waiting: Places in the mask decoder and in front of it.
         calls: Calls at once.
         models: Those that clients may ask for.
+        most_streams: Streams at once.
+        idle_seconds: How long a stream's client may be silent.
+        places: How many embeddings the gateway is said to have room for.
     """
 
     backend: FakeBackend = field(default_factory=FakeBackend)
@@ -52,18 +64,28 @@ class World:
     waiting: int = 8
     calls: int = 100
     models: tuple[str, ...] = (SPEC.name,)
+    most_streams: int = 4
+    idle_seconds: float = 10.0
+    places: int = 8
 
     def __post_init__(self) -> None:
         self.registry = CollectorRegistry()
         self.metrics = Metrics(self.registry)
         self.health = Health()
-        self.observer = CallObserver(self.metrics.calls, max_seconds=self.max_seconds, max_calls=self.calls)
-        settings = SETTINGS.model_copy(
-            update={"decode_concurrency": self.decodes, "decode_waiting": self.waiting, "models": self.models}
+        self.observer = CallObserver(
+            self.metrics.calls, max_seconds=self.max_seconds, max_calls=self.calls, method_seconds={METHOD: inf}
         )
-        cache = FakeCache(self.store if isinstance(self.store, FakeStore) else None)
+        settings = SETTINGS.model_copy(
+            update={
+                "decode_concurrency": self.decodes,
+                "decode_waiting": self.waiting,
+                "models": self.models,
+                "request_timeout_seconds": self.max_seconds,
+            }
+        )
+        cache, self.shelf = FakeCache(self.store if isinstance(self.store, FakeStore) else None), FakeShelf()
         ports = Ports(
-            tiers=EmbeddingTiers(FakeShelf(), cache, FakeLocks(cache)),
+            tiers=EmbeddingTiers(self.shelf, cache, FakeLocks(cache)),
             store=self.store,
             copies=FakeCopies(),
             deletions=FakeDeletions(),
@@ -74,8 +96,16 @@ class World:
             mask_reader=PillowMaskReader(),
             masks=self.masks,
             admissions=CountedAdmissions(self.metrics.admissions),
+            places=self.places,
         )
         self.usecases = create_usecases(settings, ports, create_embed(settings, ports))
+        self.overheard = Overheard(self.usecases.segment_stream)
+        self.streams = Streams(
+            self.overheard,  # type: ignore[arg-type] # called alike
+            metrics=self.metrics.streams,
+            max_streams=self.most_streams,
+            idle_seconds=self.idle_seconds,
+        )
 
     def answered(self, protocol: str, method: str, code: str) -> float:
         """How many calls were counted."""
@@ -89,3 +119,39 @@ class World:
     def refused(self, tier: str, reason: str) -> float | None:
         """How many calls were refused a place."""
         return self.registry.get_sample_value("maskgate_rejections_total", {"tier": tier, "reason": reason})
+
+    def streamed(self, result: str) -> float:
+        """How many prompts of streams were counted."""
+        return self.registry.get_sample_value("maskgate_stream_prompts_total", {"result": result}) or 0.0
+
+    async def keep(self, content: bytes) -> str:
+        """Upload an image, and tell its identifier."""
+        return str((await self.usecases.upload_image(content)).image_id)
+
+    async def until_decodes(self, count: int) -> None:
+        """Wait until so many prompts have reached the decoder."""
+        async with asyncio.timeout(5):
+            while len(self.backend.decodes) < count:  # noqa: ASYNC110 - a list sets no event
+                await asyncio.sleep(0.001)
+
+    async def until_heard(self, count: int) -> None:
+        """Wait until so many messages of streams have been taken."""
+        async with asyncio.timeout(5):
+            while self.overheard.messages < count:  # noqa: ASYNC110 - a number sets no event
+                await asyncio.sleep(0.001)
+
+
+class Overheard:
+    """Answers streams, and counts their messages once they have been taken."""
+
+    def __init__(self, inner: SegmentStream) -> None:
+        self._inner = inner
+        self.messages = 0
+
+    def __call__(self, messages: AsyncIterator[Any], *, call: Call) -> AsyncGenerator[StreamAnswer, None]:
+        return self._inner(self._counted(messages), call=call)
+
+    async def _counted(self, messages: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        async for message in messages:
+            yield message
+            self.messages += 1

@@ -15,6 +15,7 @@ from maskgate.transport.grpc.servicers import PACKAGE, SERVICES, add_services
 if TYPE_CHECKING:
     from maskgate.transport.calls import CallObserver
     from maskgate.transport.health import Health
+    from maskgate.transport.streams import Streams
     from maskgate.transport.usecases import UseCases
 
 
@@ -32,7 +33,7 @@ class GrpcBounds:
 
 
 async def create_server(
-    usecases: UseCases, *, observer: CallObserver, health_state: Health, bounds: GrpcBounds
+    usecases: UseCases, *, streams: Streams, observer: CallObserver, health_state: Health, bounds: GrpcBounds
 ) -> grpc.aio.Server:
     """Create the server, not yet bound to a port."""
     server = grpc.aio.server(
@@ -44,7 +45,7 @@ async def create_server(
             ("grpc.so_reuseport", 0),  # a second gateway on the port is a mistake to be told
         ),
     )
-    add_services(server, usecases)
+    add_services(server, usecases, streams)
     await _add_health(server, health_state)
     reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
     return server

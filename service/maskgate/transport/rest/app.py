@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 
     from maskgate.transport.calls import CallObserver
     from maskgate.transport.health import Health
+    from maskgate.transport.streams import Streams
     from maskgate.transport.usecases import UseCases
 
 
 def create_app(
     usecases: UseCases,
     *,
+    streams: Streams,
     observer: CallObserver,
     health: Health,
     registry: CollectorRegistry,
@@ -37,7 +39,7 @@ def create_app(
         redoc_url=None,
     )
     errors.install(app)
-    app.include_router(create_router(usecases, observer=observer))
+    app.include_router(create_router(usecases, streams=streams, observer=observer))
     _add_operations(app, health, registry)
     app.add_middleware(BodyLimit, max_upload_bytes=max_upload_bytes)
     return app

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from maskgate.domain.errors import MaskgateError
 
 UPLOAD_PATH = "/v1/images"
-_MOST_JSON_BYTES = 1024 * 1024
+MOST_JSON_BYTES = 1024 * 1024
+"""Of a body, and of a message on a WebSocket."""
 _FORM_OVERHEAD_BYTES = 64 * 1024  # headers and boundaries of a form, beside the file in it
 
 
@@ -41,7 +42,7 @@ class BodyLimit:
         declared = headers.get("content-length", "")
         length = int(declared) if declared.isdigit() else 0
         if scope["path"] != UPLOAD_PATH:
-            return _counting(receive, length, limit=_MOST_JSON_BYTES, refuse=_json_too_long)
+            return _counting(receive, length, limit=MOST_JSON_BYTES, refuse=_json_too_long)
         form = _FORM_OVERHEAD_BYTES if is_form(headers) else 0
         return _counting(receive, length, limit=self._max_upload_bytes + form, refuse=_upload_too_long)
 

@@ -125,6 +125,50 @@ class SegmentResponse(_message.Message):
     height: int
     def __init__(self, image_id: _Optional[str] = ..., model: _Optional[str] = ..., masks: _Optional[_Iterable[_Union[Mask, _Mapping]]] = ..., timing: _Optional[_Union[Timing, _Mapping]] = ..., width: _Optional[int] = ..., height: _Optional[int] = ...) -> None: ...
 
+class SegmentStreamRequest(_message.Message):
+    __slots__ = ("target", "prompt")
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_FIELD_NUMBER: _ClassVar[int]
+    target: StreamTarget
+    prompt: StreamPrompt
+    def __init__(self, target: _Optional[_Union[StreamTarget, _Mapping]] = ..., prompt: _Optional[_Union[StreamPrompt, _Mapping]] = ...) -> None: ...
+
+class StreamTarget(_message.Message):
+    __slots__ = ("image_id", "model", "multimask", "coordinates", "output")
+    IMAGE_ID_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    MULTIMASK_FIELD_NUMBER: _ClassVar[int]
+    COORDINATES_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    image_id: str
+    model: str
+    multimask: Multimask
+    coordinates: CoordinateSpace
+    output: MaskOutput
+    def __init__(self, image_id: _Optional[str] = ..., model: _Optional[str] = ..., multimask: _Optional[_Union[Multimask, str]] = ..., coordinates: _Optional[_Union[CoordinateSpace, str]] = ..., output: _Optional[_Union[MaskOutput, _Mapping]] = ...) -> None: ...
+
+class StreamPrompt(_message.Message):
+    __slots__ = ("sequence", "prompt")
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_FIELD_NUMBER: _ClassVar[int]
+    sequence: int
+    prompt: Prompt
+    def __init__(self, sequence: _Optional[int] = ..., prompt: _Optional[_Union[Prompt, _Mapping]] = ...) -> None: ...
+
+class SegmentStreamResponse(_message.Message):
+    __slots__ = ("sequence", "masks", "error", "superseded", "timing")
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    MASKS_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    SUPERSEDED_FIELD_NUMBER: _ClassVar[int]
+    TIMING_FIELD_NUMBER: _ClassVar[int]
+    sequence: int
+    masks: _containers.RepeatedCompositeFieldContainer[Mask]
+    error: Error
+    superseded: int
+    timing: Timing
+    def __init__(self, sequence: _Optional[int] = ..., masks: _Optional[_Iterable[_Union[Mask, _Mapping]]] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., superseded: _Optional[int] = ..., timing: _Optional[_Union[Timing, _Mapping]] = ...) -> None: ...
+
 class Image(_message.Message):
     __slots__ = ("image_id", "width", "height", "format", "size_bytes")
     IMAGE_ID_FIELD_NUMBER: _ClassVar[int]

@@ -53,6 +53,11 @@ class SegmentationServiceStub:
                 request_serializer=maskgate_dot_v1_dot_segmentation__pb2.SegmentRequest.SerializeToString,
                 response_deserializer=maskgate_dot_v1_dot_segmentation__pb2.SegmentResponse.FromString,
                 _registered_method=True)
+        self.SegmentStream = channel.stream_stream(
+                '/maskgate.v1.SegmentationService/SegmentStream',
+                request_serializer=maskgate_dot_v1_dot_segmentation__pb2.SegmentStreamRequest.SerializeToString,
+                response_deserializer=maskgate_dot_v1_dot_segmentation__pb2.SegmentStreamResponse.FromString,
+                _registered_method=True)
 
 
 class SegmentationServiceServicer:
@@ -92,6 +97,18 @@ class SegmentationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SegmentStream(self, request_iterator, context):
+        """Answers prompts at the rate of a mouse: the newest counts, and what it supersedes is not decoded. Answers come one at
+        a time and in the order of their prompts; the last prompt is always answered.
+
+        Fails with INVALID_ARGUMENT where the messages make no stream, NOT_FOUND for an image or model that is not there,
+        DEADLINE_EXCEEDED where the client is silent for too long, RESOURCE_EXHAUSTED where too many streams are open,
+        UNAVAILABLE where the models cannot be reached or the server stops. Another failure of a prompt is its answer's.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SegmentationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -109,6 +126,11 @@ def add_SegmentationServiceServicer_to_server(servicer, server):
                     servicer.Segment,
                     request_deserializer=maskgate_dot_v1_dot_segmentation__pb2.SegmentRequest.FromString,
                     response_serializer=maskgate_dot_v1_dot_segmentation__pb2.SegmentResponse.SerializeToString,
+            ),
+            'SegmentStream': grpc.stream_stream_rpc_method_handler(
+                    servicer.SegmentStream,
+                    request_deserializer=maskgate_dot_v1_dot_segmentation__pb2.SegmentStreamRequest.FromString,
+                    response_serializer=maskgate_dot_v1_dot_segmentation__pb2.SegmentStreamResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -196,6 +218,33 @@ class SegmentationService:
             '/maskgate.v1.SegmentationService/Segment',
             maskgate_dot_v1_dot_segmentation__pb2.SegmentRequest.SerializeToString,
             maskgate_dot_v1_dot_segmentation__pb2.SegmentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SegmentStream(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/maskgate.v1.SegmentationService/SegmentStream',
+            maskgate_dot_v1_dot_segmentation__pb2.SegmentStreamRequest.SerializeToString,
+            maskgate_dot_v1_dot_segmentation__pb2.SegmentStreamResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -26,14 +26,15 @@ def from_segmentation(segmentation: Segmentation) -> pb.SegmentResponse:
     return pb.SegmentResponse(
         image_id=str(segmentation.image_id),
         model=segmentation.model,
-        masks=map(_from_mask, segmentation.masks),
+        masks=map(from_mask, segmentation.masks),
         timing=from_timing(segmentation.timing),
         width=segmentation.size.width,
         height=segmentation.size.height,
     )
 
 
-def _from_mask(mask: RenderedMask) -> pb.Mask:
+def from_mask(mask: RenderedMask) -> pb.Mask:
+    """Write a mask."""
     return pb.Mask(
         rle=_if_any(_from_rle, mask.rle),
         predicted_iou=mask.predicted_iou,

@@ -46,10 +46,10 @@ def to_query(request: pb.SegmentRequest) -> SegmentQuery:
     """Read a request. Raises InvalidRequest."""
     return SegmentQuery(
         ImageId.parse(request.image_id),
-        to_prompt(request, _to_coordinates(request.coordinates)),
-        _to_multimask(request.multimask),
+        to_prompt(request, to_coordinates(request.coordinates)),
+        to_multimask(request.multimask),
         request.model,
-        _to_output(request.output),
+        to_output(request.output),
     )
 
 
@@ -67,6 +67,23 @@ def to_prompt(message: pb.SegmentRequest | pb.Prompt, coordinates: CoordinateSpa
     )
 
 
+def to_coordinates(value: int) -> CoordinateSpace:
+    """Read what numbers mean. Raises InvalidRequest."""
+    return _known(_COORDINATES, value, "coordinates")
+
+
+def to_multimask(value: int) -> Multimask:
+    """Read how many masks are wanted. Raises InvalidRequest."""
+    return _known(_MULTIMASK, value, "multimask")
+
+
+def to_output(output: pb.MaskOutput) -> MaskOutput:
+    """Read which forms of masks are wanted. Raises InvalidRequest."""
+    formats = frozenset(_known(_FORMATS, value, "output.formats") for value in output.formats)
+    handles = output.mask_handles if output.HasField("mask_handles") else None
+    return MaskOutput(formats, output.polygon_tolerance, output.polygon_min_area, handles=handles)
+
+
 def _to_box(box: pb.Box) -> Box:
     return Box(box.x1, box.y1, box.x2, box.y2)
 
@@ -80,20 +97,6 @@ def _to_mask(mask: pb.MaskPrompt) -> MaskSource:
         case "logits":
             return LogitsSource(mask.logits)
     raise InvalidPrompt("mask needs exactly one of mask_handle, png and logits.", field="mask")
-
-
-def _to_coordinates(value: int) -> CoordinateSpace:
-    return _known(_COORDINATES, value, "coordinates")
-
-
-def _to_multimask(value: int) -> Multimask:
-    return _known(_MULTIMASK, value, "multimask")
-
-
-def _to_output(output: pb.MaskOutput) -> MaskOutput:
-    formats = frozenset(_known(_FORMATS, value, "output.formats") for value in output.formats)
-    handles = output.mask_handles if output.HasField("mask_handles") else None
-    return MaskOutput(formats, output.polygon_tolerance, output.polygon_min_area, handles=handles)
 
 
 def _known(table: Mapping[Any, _T], value: int, field: str) -> _T:

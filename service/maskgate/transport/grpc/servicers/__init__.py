@@ -15,6 +15,7 @@ from maskgate.transport.grpc.servicers.segmentation import SegmentationServicer
 if TYPE_CHECKING:
     import grpc
 
+    from maskgate.transport.streams import Streams
     from maskgate.transport.usecases import UseCases
 
 PACKAGE = segmentation_pb2.DESCRIPTOR.package
@@ -28,9 +29,9 @@ SERVICES = tuple(
 """Their full names."""
 
 
-def add_services(server: grpc.aio.Server, usecases: UseCases) -> None:
+def add_services(server: grpc.aio.Server, usecases: UseCases, streams: Streams) -> None:
     """Make a server answer their methods."""
-    segmentation = SegmentationServicer(usecases)
+    segmentation = SegmentationServicer(usecases, streams)
     add_SegmentationServiceServicer_to_server(segmentation, server)  # type: ignore[no-untyped-call] # generated
     add_ImageServiceServicer_to_server(ImageServicer(usecases), server)  # type: ignore[no-untyped-call]
     add_ModelServiceServicer_to_server(ModelServicer(usecases), server)  # type: ignore[no-untyped-call]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from maskgate.domain.image import ImageId
@@ -10,17 +11,22 @@ from maskgate.transport.grpc._pb.segmentation_pb2_grpc import SegmentationServic
 from maskgate.transport.grpc.converters.images import from_image
 from maskgate.transport.grpc.converters.masks import from_segmentation
 from maskgate.transport.grpc.converters.prompts import to_query
+from maskgate.transport.grpc.converters.stream import from_answer, to_messages
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from maskgate.domain.call import Call
+    from maskgate.transport.streams import Streams
     from maskgate.transport.usecases import UseCases
 
 
 class SegmentationServicer(SegmentationServiceServicer):
     """Raises domain errors; the interceptor turns them into statuses."""
 
-    def __init__(self, usecases: UseCases) -> None:
+    def __init__(self, usecases: UseCases, streams: Streams) -> None:
         self._usecases = usecases
+        self._streams = streams
 
     async def UploadImage(  # noqa: N802 - the name of the method in the contract
         self, request: pb.UploadImageRequest, _call: Call
@@ -41,3 +47,11 @@ class SegmentationServicer(SegmentationServiceServicer):
     ) -> pb.SegmentResponse:
         """Find the masks that a prompt means."""
         return from_segmentation(await self._usecases.segment(to_query(request), call=call))
+
+    async def SegmentStream(  # noqa: N802
+        self, requests: AsyncIterator[pb.SegmentStreamRequest], call: Call
+    ) -> AsyncIterator[pb.SegmentStreamResponse]:
+        """Answer prompts at the rate of a mouse."""
+        async with aclosing(self._streams.answers(to_messages(requests), call=call)) as answers:
+            async for answer in answers:
+                yield from_answer(answer)

@@ -96,12 +96,28 @@ class MaskOutput(Request):
         return DomainOutput(formats, self.polygon_tolerance, self.polygon_min_area, handles=self.mask_handles)
 
 
-class SegmentRequest(Request):
-    """A prompt: at least one point, a box or a mask."""
+class Prompt(Request):
+    """What is pointed at: at least one point, a box or a mask."""
 
     points: list[Point] = Field(default_factory=list, description="Clicks, in the order of the user.")
     box: Box | None = Field(None, description="A box around the object.")
     mask: MaskPrompt | None = Field(None, description="A mask to start from, alone or with points and a box.")
+
+    def to_domain(self, coordinates: domain.CoordinateSpace) -> domain.Prompt:
+        """Read it. Raises InvalidRequest."""
+        domain.refuse_absurd(len(self.points))
+        points = tuple(domain.Point(point.x, point.y, point.label) for point in self.points)
+        return domain.Prompt(
+            points,
+            None if self.box is None else self.box.to_domain(),
+            None if self.mask is None else self.mask.to_domain(),
+            coordinates,
+        )
+
+
+class Wishes(Request):
+    """How prompts are to be read and answered."""
+
     coordinates: Literal["pixels", "normalized"] = Field(
         "pixels",
         description="What the numbers of points and box mean. 'pixels': of the oriented image; 'normalized': fractions "
@@ -116,17 +132,11 @@ class SegmentRequest(Request):
     model: str = Field("", description="Name of the model; empty means the server's default.")
     output: MaskOutput = Field(default_factory=MaskOutput, description="Which forms the masks come in.")
 
+
+class SegmentRequest(Wishes, Prompt):
+    """A prompt: at least one point, a box or a mask."""
+
     def to_query(self, image_id: ImageId) -> SegmentQuery:
         """Read what is asked of an image. Raises InvalidRequest."""
-        multimask = domain.Multimask(self.multimask)
-        return SegmentQuery(image_id, self._to_prompt(), multimask, self.model, self.output.to_domain())
-
-    def _to_prompt(self) -> domain.Prompt:
-        domain.refuse_absurd(len(self.points))
-        points = tuple(domain.Point(point.x, point.y, point.label) for point in self.points)
-        return domain.Prompt(
-            points,
-            None if self.box is None else self.box.to_domain(),
-            None if self.mask is None else self.mask.to_domain(),
-            domain.CoordinateSpace(self.coordinates),
-        )
+        prompt = self.to_domain(domain.CoordinateSpace(self.coordinates))
+        return SegmentQuery(image_id, prompt, domain.Multimask(self.multimask), self.model, self.output.to_domain())
