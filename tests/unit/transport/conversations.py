@@ -47,7 +47,9 @@ class EndedError(Exception):
 class Conversation(Protocol):
     """The client's side of a stream."""
 
-    async def target(self, image_id: str, model: str = "", coordinates: str = "pixels") -> None: ...
+    async def target(
+        self, image_id: str, model: str = "", coordinates: str = "pixels", *, mask_handles: bool = False
+    ) -> None: ...
 
     async def prompt(self, sequence: int, *points: Point) -> None: ...
 
@@ -77,9 +79,13 @@ class GrpcConversation:
     async def _say(self, message: pb.SegmentStreamRequest) -> None:
         await self._call.write(message.SerializeToString())
 
-    async def target(self, image_id: str, model: str = "", coordinates: str = "pixels") -> None:
+    async def target(
+        self, image_id: str, model: str = "", coordinates: str = "pixels", *, mask_handles: bool = False
+    ) -> None:
         space = f"COORDINATE_SPACE_{coordinates.upper()}"
         target = pb.StreamTarget(image_id=image_id, model=model, coordinates=space)
+        if mask_handles:
+            target.output.mask_handles = True
         await self._say(pb.SegmentStreamRequest(target=target))
 
     async def prompt(self, sequence: int, *points: Point) -> None:
@@ -151,8 +157,13 @@ class RestConversation:
     async def say_bytes(self, data: bytes) -> None:
         await self._received.put({"type": "websocket.receive", "bytes": data})
 
-    async def target(self, image_id: str, model: str = "", coordinates: str = "pixels") -> None:
-        await self.say({"target": {"image_id": image_id, "model": model, "coordinates": coordinates}})
+    async def target(
+        self, image_id: str, model: str = "", coordinates: str = "pixels", *, mask_handles: bool = False
+    ) -> None:
+        wishes: dict[str, Any] = {"model": model, "coordinates": coordinates}
+        if mask_handles:
+            wishes["output"] = {"mask_handles": True}
+        await self.say({"target": {"image_id": image_id, **wishes}})
 
     async def prompt(self, sequence: int, *points: Point) -> None:
         asked = {"points": [{"x": point.x, "y": point.y, "label": point.label} for point in points]}

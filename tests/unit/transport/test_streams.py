@@ -77,6 +77,20 @@ async def test_prompts_are_answered_as_calls_are(stream: Conversation, world: Wo
     assert (1, 1.0) == (world.backend.encodes, world.streamed("answered"))
 
 
+async def test_what_is_hovered_past_is_not_kept(stream: Conversation, world: World) -> None:
+    """The logits of a stream's masks are kept for handles only where these are asked for."""
+    await ready(stream, world)
+    await stream.prompt(1, CLICK)
+    await stream.answer()
+    hovered = len(world.masks.entries)
+    await stream.target(await world.keep(PHOTO), mask_handles=True)
+    await stream.answer()
+    await stream.prompt(2, CLICK)
+    await stream.answer()
+
+    assert (0, 1) == (hovered, len(world.masks.entries))
+
+
 async def test_the_newest_wins(stream: Conversation, world: World) -> None:
     """While one prompt is decoded the newest one waits; those in between never reach the decoder."""
     await ready(stream, world)
@@ -300,7 +314,6 @@ async def test_streams_beyond_the_bound_are_refused(protocol: str) -> None:
     async with CONVERSATIONS[protocol](world) as first:
         await ready(first, world)
         async with CONVERSATIONS[protocol](world) as second:
-            await second.target(UNKNOWN_ID)
             refused = await ended(second)
         await first.leave()
         await until_all_left(world)
@@ -353,8 +366,6 @@ async def test_no_stream_begins_while_stopping(protocol: str, world: World) -> N
     """A stream that is opened while the gateway stops is refused."""
     await world.streams.stop(within=1)
     async with CONVERSATIONS[protocol](world) as stream:
-        await stream.target(UNKNOWN_ID)
-
         assert ("UNAVAILABLE", "SHUTTING_DOWN", 1) == await ended(stream)
 
 
