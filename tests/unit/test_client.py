@@ -41,14 +41,14 @@ EMPTY = RenderedMask(predicted_iou=0.25, stability_score=0.0, token=0, area=0, b
 )
 def test_masks_come_as_they_were_sent(mask: RenderedMask, output: MaskOutput) -> None:
     """What the gateway writes the client reads: every form, and that one was not asked for or is empty."""
-    sent = masks._from_mask(mask).SerializeToString()
+    sent = masks.from_mask(mask).SerializeToString()
 
     assert mask == client._to_mask(pb.Mask.FromString(sent), output)
 
 
 def test_wishes_arrive() -> None:
     """What the client asks for the gateway reads."""
-    assert EVERY_FORM == prompts._to_output(client._from_output(EVERY_FORM))
+    assert EVERY_FORM == prompts.to_output(client._from_output(EVERY_FORM))
     assert set(Multimask) == {prompts._to_multimask(value) for value in client._MULTIMASK.values()}
 
 
