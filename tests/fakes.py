@@ -12,7 +12,7 @@ import numpy as np
 
 from maskgate.domain.call import Call, Deadline
 from maskgate.domain.embedding import HeldEmbedding
-from maskgate.domain.errors import CacheUnavailable, ModelNotFound, StoreUnavailable
+from maskgate.domain.errors import CacheUnavailable, ImageUrlUnavailable, ModelNotFound, StoreUnavailable
 from maskgate.domain.frame import Frame
 from maskgate.domain.image import EncoderImage, ImageInfo, ImageSize
 from maskgate.domain.mask import DecodedMasks, DecodedRows
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from maskgate.domain.image import ImageId
     from maskgate.domain.mask_handle import MaskAddress
     from maskgate.domain.prompt import PromptSlots
+    from maskgate.domain.url import ImageUrl
 
 _T = TypeVar("_T")
 
@@ -83,6 +84,7 @@ class FakeBackend:
         decodes: The prompts that were decoded, one by one or together.
         together: How many prompts each decode of many had.
         encode_error, decode_error: Raised instead of an answer, while set.
+        encode_errors: Raised instead of an answer, one after the other.
         spec_errors: Raised instead of a model's spec, by its name.
         gate: Encoding and decoding wait for it.
     """
@@ -94,6 +96,7 @@ class FakeBackend:
         self.together: list[int] = []
         self.encode_error: Exception | None = None
         self.decode_error: Exception | None = None
+        self.encode_errors: list[Exception] = []
         self.spec_errors: dict[str, Exception] = {}
         self.logits: npt.NDArray[np.float16] | None = None
         self.gate = asyncio.Event()
@@ -117,6 +120,8 @@ class FakeBackend:
     async def encode(self, spec: ModelSpec, image: EncoderImage) -> bytes:
         self.encodes += 1
         await self.gate.wait()
+        if self.encode_errors:
+            raise self.encode_errors.pop(0)
         if self.encode_error is not None:
             raise self.encode_error
         digest = hashlib.sha256(image.pixels.tobytes()).digest()
@@ -402,6 +407,22 @@ class FakeCopies:
 
     def forget(self, image_id: ImageId) -> None:
         self.forgotten.append(image_id)
+
+
+class FakeFetcher:
+    """A web that is a dictionary.
+
+    Attributes:
+        pages: Files by their addresses.
+    """
+
+    def __init__(self) -> None:
+        self.pages: dict[str, bytes] = {}
+
+    async def fetch(self, url: ImageUrl) -> bytes:
+        if str(url) not in self.pages:
+            raise ImageUrlUnavailable("The image could not be fetched.", host=url.host)
+        return self.pages[str(url)]
 
 
 class FailingDeletions:

@@ -8,6 +8,8 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from maskgate.domain.url import HOST_PATTERN
+
 _MEBI = 1024 * 1024
 
 
@@ -75,6 +77,14 @@ class Settings(BaseSettings):
         64 * 1000 * 1000, description="Most pixels of an image, read from its header before it is decoded."
     )
     max_image_side: PositiveInt = Field(32768, description="Most pixels along a side of an image.")
+    image_url_hosts: tuple[Annotated[str, Field(pattern=f"^{HOST_PATTERN}$")], ...] = Field(
+        (),
+        description='Hosts that images may be fetched from, as a JSON list such as ["example.com", "*.example.org"]; '
+        "none: no image is fetched.",
+    )
+    image_url_timeout_seconds: PositiveFloat = Field(
+        10.0, description="Time to fetch an image, from looking its host up to the last byte."
+    )
     embedding_memory_bytes: PositiveInt = Field(
         512 * _MEBI, description="L1: most bytes of embeddings in this process; one of SAM has 2 MiB."
     )
@@ -150,6 +160,11 @@ class Settings(BaseSettings):
     )
     encode_waiting: PositiveInt = Field(
         64, description="Encodes that may wait for a place; further ones are refused with RESOURCE_EXHAUSTED."
+    )
+    encode_images_concurrency: PositiveInt = Field(
+        2,
+        description="Images of all EncodeImages calls that are being encoded at once. Fewer than encodes at once: "
+        "the rest is for images that somebody clicks on.",
     )
     upload_concurrency: PositiveInt = Field(8, description="Uploads that are read and stored at once.")
     upload_waiting: PositiveInt = Field(

@@ -198,6 +198,18 @@ class InferenceMetrics:
         )
 
 
+class ImageMetrics:
+    """Images that come from elsewhere."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.fetches = Counter(
+            "maskgate_image_fetches",
+            "Images fetched from URLs, by result (done, refused, too_large, failed).",
+            ("result",),
+            registry=registry,
+        )
+
+
 class Metrics:
     """The gateway's metrics on an injected registry."""
 
@@ -209,6 +221,7 @@ class Metrics:
         self.slab = SlabMetrics(registry)
         self.masks = MaskMetrics(registry)
         self.flights = FlightMetrics(registry)
+        self.images = ImageMetrics(registry)
         self.inference = InferenceMetrics(registry)
         self.component_up = Gauge(
             "maskgate_component_up",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from maskgate.domain.errors import CacheUnavailable, MaskgateError
+from maskgate.domain.errors import CacheUnavailable, ImageTooLarge, InvalidImageUrl, MaskgateError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,7 +24,16 @@ if TYPE_CHECKING:
     from maskgate.domain.mask_handle import MaskAddress
     from maskgate.domain.model import ModelSpec
     from maskgate.domain.prompt import MaskSelection, PromptSlots
-    from maskgate.ports import EmbeddingCache, EmbeddingShelf, EncodeLocks, InferenceBackend, Lease, MaskShelf
+    from maskgate.domain.url import ImageUrl
+    from maskgate.ports import (
+        EmbeddingCache,
+        EmbeddingShelf,
+        EncodeLocks,
+        ImageFetcher,
+        InferenceBackend,
+        Lease,
+        MaskShelf,
+    )
     from maskgate.telemetry import CacheMetrics, FlightMetrics, InferenceMetrics, MaskMetrics
 
 _log = structlog.get_logger(__name__)
@@ -157,6 +166,31 @@ class _NobodysLease:
 
     async def release(self) -> None:
         """See Lease."""
+
+
+class InstrumentedFetcher:
+    """Counts files that were fetched from elsewhere."""
+
+    def __init__(self, inner: ImageFetcher, *, fetches: Counter) -> None:
+        self._inner = inner
+        self._done, self._refused, self._too_large, self._failed = [
+            fetches.labels(result) for result in ("done", "refused", "too_large", "failed")
+        ]
+
+    async def fetch(self, url: ImageUrl) -> bytes:
+        """See ImageFetcher."""
+        try:
+            content = await self._inner.fetch(url)
+        except MaskgateError as error:
+            self._counter_of(error).inc()
+            raise
+        self._done.inc()
+        return content
+
+    def _counter_of(self, error: MaskgateError) -> Counter:
+        if isinstance(error, InvalidImageUrl):
+            return self._refused
+        return self._too_large if isinstance(error, ImageTooLarge) else self._failed
 
 
 class InstrumentedBackend:

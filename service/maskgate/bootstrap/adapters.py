@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 
 from maskgate.adapters import redis as redis_adapter
 from maskgate.adapters.admissions import CountedAdmissions
-from maskgate.adapters.instrumented import InstrumentedBackend, InstrumentedCache, InstrumentedLocks, InstrumentedShelf
+from maskgate.adapters.https import HttpsImageFetcher
+from maskgate.adapters.instrumented import (
+    InstrumentedBackend,
+    InstrumentedCache,
+    InstrumentedFetcher,
+    InstrumentedLocks,
+    InstrumentedShelf,
+)
 from maskgate.adapters.near import NearImageStore
 from maskgate.adapters.pillow import PillowImageDecoder, PillowMaskEncoder, PillowMaskReader, let_our_limits_decide
 from maskgate.adapters.redis import (
@@ -27,6 +34,7 @@ from maskgate.adapters.triton import CountedTriton, TritonBackend, TritonBounds
 from maskgate.bootstrap.masks import open_masks
 from maskgate.bootstrap.shelf import open_shelf
 from maskgate.bootstrap.usecases import Ports, image_limits
+from maskgate.domain.url import AllowedHosts
 from maskgate.transport.health import Probe
 from maskgate.usecases.embed_image import EmbeddingTiers
 
@@ -68,6 +76,7 @@ async def open_adapters(settings: Settings, metrics: Metrics) -> AsyncIterator[A
             store=store,
             copies=store,
             deletions=RedisDeletions(redis, breaker=breaker),
+            fetcher=InstrumentedFetcher(_create_fetcher(settings), fetches=metrics.images.fetches),
             decoder=PillowImageDecoder(limits=image_limits(settings), offload=offload),
             backend=InstrumentedBackend(triton, metrics=metrics.inference),
             offload=offload,
@@ -119,6 +128,14 @@ def _create_tiers(
         l1=InstrumentedShelf(shelf, tier="l1", metrics=metrics.cache),
         l2=InstrumentedCache(shared, tier="l2", metrics=metrics.cache),
         locks=InstrumentedLocks(locks, metrics=metrics.flights),
+    )
+
+
+def _create_fetcher(settings: Settings) -> HttpsImageFetcher:
+    return HttpsImageFetcher(
+        hosts=AllowedHosts(settings.image_url_hosts),
+        limits=image_limits(settings),
+        timeout=settings.image_url_timeout_seconds,
     )
 
 

@@ -16,6 +16,7 @@ from maskgate.usecases.decode import Decode
 from maskgate.usecases.delete_image import DeleteImage, HeedDeletions
 from maskgate.usecases.describe_models import GetModel, ListModels
 from maskgate.usecases.embed_image import EmbedImage
+from maskgate.usecases.encode_images import BulkLane, EncodeImages
 from maskgate.usecases.get_embedding import GetEmbedding
 from maskgate.usecases.get_image import GetImage
 from maskgate.usecases.keep_masks import KeepMasks
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         Deletions,
         ImageCopies,
         ImageDecoder,
+        ImageFetcher,
         ImageStore,
         InferenceBackend,
         MaskEncoder,
@@ -56,6 +58,7 @@ class Ports:
     store: ImageStore
     copies: ImageCopies
     deletions: Deletions
+    fetcher: ImageFetcher
     decoder: ImageDecoder
     backend: InferenceBackend
     offload: Offload
@@ -143,6 +146,14 @@ def create_usecases(settings: Settings, ports: Ports, embed: EmbedImage) -> UseC
         get_image=GetImage(store=ports.store),
         segment=segment,
         check_images=CheckImages(store=ports.store),
+        encode_images=EncodeImages(
+            embed=embed,
+            upload=upload,
+            fetcher=ports.fetcher,
+            backend=ports.backend,
+            lane=BulkLane(concurrency=settings.encode_images_concurrency),
+            default_model=settings.models[0],
+        ),
         get_embedding=GetEmbedding(embed=embed, backend=ports.backend, default_model=settings.models[0]),
         delete_image=DeleteImage(store=ports.store, cache=ports.tiers.l2, embed=embed),
         list_models=ListModels(get_model=get_model, models=settings.models),

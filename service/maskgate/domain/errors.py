@@ -5,6 +5,7 @@ MaskgateError
 │   ├── InvalidImageId
 │   ├── InvalidImage
 │   │   └── ImageTooLarge
+│   ├── InvalidImageUrl
 │   └── InvalidPrompt
 ├── NotFound
 │   ├── ImageNotFound
@@ -14,6 +15,7 @@ MaskgateError
 ├── Unavailable
 │   ├── BackendUnavailable
 │   ├── StoreUnavailable
+│   ├── ImageUrlUnavailable
 │   ├── CacheUnavailable
 │   └── ShuttingDown
 ├── DeadlineExceeded
@@ -66,6 +68,12 @@ class ImageTooLarge(InvalidImage):
     """The image has more bytes or more pixels than the limits allow."""
 
     reason = "IMAGE_TOO_LARGE"
+
+
+class InvalidImageUrl(InvalidRequest):
+    """Images are not fetched from this address: it is no https address, or its host is not allowed."""
+
+    reason = "INVALID_IMAGE_URL"
 
 
 class InvalidPrompt(InvalidRequest):
@@ -125,6 +133,12 @@ class StoreUnavailable(Unavailable):
     """The image store cannot be reached, so it is not known whether the image is kept."""
 
     reason = "STORE_UNAVAILABLE"
+
+
+class ImageUrlUnavailable(Unavailable):
+    """An image could not be fetched. It is not told why: the answer would show what is behind the address."""
+
+    reason = "IMAGE_URL_UNAVAILABLE"
 
 
 class CacheUnavailable(Unavailable):

@@ -5,7 +5,7 @@ The comments are the contract; tests/contract/ holds every adapter to it.
 
 from maskgate.ports.admission import AdmissionWatcher, Refusal
 from maskgate.ports.embeddings import EmbeddingCache, EmbeddingShelf
-from maskgate.ports.images import Deletions, ImageCopies, ImageDecoder, ImageStore
+from maskgate.ports.images import Deletions, ImageCopies, ImageDecoder, ImageFetcher, ImageStore
 from maskgate.ports.inference import InferenceBackend
 from maskgate.ports.locks import EncodeLocks, Lease
 from maskgate.ports.masks import MaskEncoder, MaskReader, MaskShelf
@@ -19,6 +19,7 @@ __all__ = [
     "EncodeLocks",
     "ImageCopies",
     "ImageDecoder",
+    "ImageFetcher",
     "ImageStore",
     "InferenceBackend",
     "Lease",

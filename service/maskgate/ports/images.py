@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from maskgate.domain.image import EncoderImage, ImageId, ImageInfo
+    from maskgate.domain.url import ImageUrl
 
 
 class ImageStore(Protocol):
@@ -33,6 +34,17 @@ class ImageStore(Protocol):
         """Forget an image, and remember that it was deleted until it is put again. Raises StoreUnavailable.
 
         Nothing that is not put by a client brings it back, and the shared cache takes and gives no embedding of it.
+        """
+        ...
+
+
+class ImageFetcher(Protocol):
+    """Fetches image files from elsewhere."""
+
+    async def fetch(self, url: ImageUrl) -> bytes:
+        """Return a file.
+
+        Raises InvalidImageUrl where its host is not allowed, ImageTooLarge, and else ImageUrlUnavailable.
         """
         ...
 

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from maskgate.usecases.check_images import CheckImages
     from maskgate.usecases.delete_image import DeleteImage
     from maskgate.usecases.describe_models import GetModel, ListModels
+    from maskgate.usecases.encode_images import EncodeImages
     from maskgate.usecases.get_embedding import GetEmbedding
     from maskgate.usecases.get_image import GetImage
     from maskgate.usecases.segment import Segment
@@ -24,6 +25,7 @@ class UseCases:
     get_image: GetImage
     segment: Segment
     check_images: CheckImages
+    encode_images: EncodeImages
     get_embedding: GetEmbedding
     delete_image: DeleteImage
     list_models: ListModels

@@ -6,15 +6,21 @@ import json
 from base64 import b64encode
 from typing import TYPE_CHECKING, Any, Protocol
 
+import grpc
+from google.protobuf.json_format import MessageToDict
+
 from maskgate.transport.grpc._pb import images_pb2, models_pb2
 from maskgate.transport.grpc._pb.images_pb2_grpc import ImageServiceStub
 from maskgate.transport.grpc._pb.models_pb2_grpc import ModelServiceStub
-from tests.unit.transport.skins import Answer, GrpcSkin, RestSkin, from_http, from_rpc
+from tests.unit.transport.skins import Answer, GrpcSkin, RestSkin, from_error, from_http, from_rpc
 
 if TYPE_CHECKING:
     from tests.unit.transport.skins import Skin
 
 NO_CONTENT = 204
+
+Source = dict[str, str | bytes]
+"""Where an image comes from, by the names of the contract."""
 
 
 class Resources(Protocol):
@@ -24,6 +30,10 @@ class Resources(Protocol):
 
     async def embedding(self, image_id: str, model: str = "") -> Answer:
         """Ask for an embedding; it is base64, as JSON of protobuf writes it."""
+        ...
+
+    async def encode(self, *sources: Source, model: str = "") -> list[dict[str, Any]] | Answer:
+        """Encode images: what came for each in the order of the request, or why the whole call failed."""
         ...
 
     async def delete(self, image_id: str) -> Answer: ...
@@ -48,6 +58,24 @@ class RestResources:
             return from_http(response)
         image, described = (json.loads(response.headers[f"X-Maskgate-{name}"]) for name in ("Image", "Model"))
         return Answer("OK", payload=image | {"model": described, "embedding": b64encode(response.content).decode()})
+
+    async def encode(self, *sources: Source, model: str = "") -> list[dict[str, Any]] | Answer:
+        images = [
+            {name: b64encode(value).decode() if isinstance(value, bytes) else value for name, value in source.items()}
+            for source in sources
+        ]
+        response = await self._client.post("/v1/images:encode", json={"images": images, "model": model})
+        if not response.is_success:
+            return from_http(response)
+        lines = [json.loads(line) for line in response.text.splitlines()]
+        if "index" not in lines[-1]:
+            error = lines[-1]["error"]
+            return Answer(error["status"], error["reason"], error["message"], error["metadata"])
+        for line in lines:
+            if line["error"]:
+                line["error"]["code"] = line["error"].pop("status")
+        lines.sort(key=lambda line: line["index"])
+        return [{name: value for name, value in line.items() if value is not None} for line in lines]
 
     async def delete(self, image_id: str) -> Answer:
         response = await self._client.delete(f"/v1/images/{image_id}")
@@ -77,6 +105,15 @@ class GrpcResources:
         request = images_pb2.GetEmbeddingRequest(image_id=image_id, model=model)
         return await from_rpc(self._images.GetEmbedding(request))
 
+    async def encode(self, *sources: Source, model: str = "") -> list[dict[str, Any]] | Answer:
+        images = [images_pb2.ImageSource(**source) for source in sources]  # type: ignore[arg-type] # str or bytes
+        request = images_pb2.EncodeImagesRequest(images=images, model=model)
+        try:
+            lines = [line async for line in self._images.EncodeImages(request)]
+        except grpc.aio.AioRpcError as error:
+            return from_error(error)
+        return [_line(line) for line in sorted(lines, key=lambda line: line.index)]
+
     async def delete(self, image_id: str) -> Answer:
         return await from_rpc(self._images.DeleteImage(images_pb2.DeleteImageRequest(image_id=image_id)))
 
@@ -100,6 +137,16 @@ def of(skin: Skin) -> Resources:
 def _grpc(skin: Skin) -> GrpcSkin:
     assert isinstance(skin, GrpcSkin)
     return skin
+
+
+def _line(line: images_pb2.EncodeImagesResponse) -> dict[str, Any]:
+    """What came for one image, without what is unset."""
+    fields = {"index": line.index} | MessageToDict(line, preserving_proto_field_name=True)
+    if tier := fields.get("cache_tier"):
+        fields["cache_tier"] = tier.removeprefix("CACHE_TIER_").lower()
+    if error := fields.get("error"):
+        error.setdefault("metadata", {})
+    return fields
 
 
 def _rewrite_model(model: dict[str, Any]) -> None:

@@ -282,6 +282,7 @@ async def from_rpc(call: Awaitable[Message], *, part: str | None = None) -> Answ
 
 
 def from_error(error: grpc.aio.AioRpcError) -> Answer:
+    """Read why a call of gRPC failed."""
     info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
     rich = rpc_status.from_call(error)
     unpacked = [detail.Unpack(info) or detail.Unpack(retry) for detail in (rich.details if rich else ())]

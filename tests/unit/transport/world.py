@@ -25,6 +25,7 @@ from tests.fakes import (
     FakeCache,
     FakeCopies,
     FakeDeletions,
+    FakeFetcher,
     FakeLocks,
     FakeMasks,
     FakeShelf,
@@ -69,6 +70,7 @@ class World:
     places: int = 8
 
     def __post_init__(self) -> None:
+        self.fetcher = FakeFetcher()
         self.registry = CollectorRegistry()
         self.metrics = Metrics(self.registry)
         self.health = Health()
@@ -89,6 +91,7 @@ class World:
             store=self.store,
             copies=FakeCopies(),
             deletions=FakeDeletions(),
+            fetcher=self.fetcher,
             decoder=PillowImageDecoder(limits=image_limits(settings), offload=inline),
             backend=self.backend,
             offload=inline,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from maskgate.domain.errors import MaskgateError
 
 UPLOAD_PATH = "/v1/images"
+ENCODE_PATH = f"{UPLOAD_PATH}:encode"
 MOST_JSON_BYTES = 1024 * 1024
 """Of a body, and of a message on a WebSocket."""
 _FORM_OVERHEAD_BYTES = 64 * 1024  # headers and boundaries of a form, beside the file in it
@@ -41,6 +42,9 @@ class BodyLimit:
         headers = Headers(scope=scope)
         declared = headers.get("content-length", "")
         length = int(declared) if declared.isdigit() else 0
+        if scope["path"] == ENCODE_PATH:
+            base64 = self._max_upload_bytes * 4 // 3
+            return _counting(receive, length, limit=MOST_JSON_BYTES + base64, refuse=_json_too_long)
         if scope["path"] != UPLOAD_PATH:
             return _counting(receive, length, limit=MOST_JSON_BYTES, refuse=_json_too_long)
         form = _FORM_OVERHEAD_BYTES if is_form(headers) else 0

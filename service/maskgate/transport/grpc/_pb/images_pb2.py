@@ -26,7 +26,7 @@ from maskgate.transport.grpc._pb import models_pb2 as maskgate_dot_v1_dot_models
 from maskgate.transport.grpc._pb import segmentation_pb2 as maskgate_dot_v1_dot_segmentation__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18maskgate/v1/images.proto\x12\x0bmaskgate.v1\x1a\x18maskgate/v1/models.proto\x1a\x1emaskgate/v1/segmentation.proto\"\'\n\x12\x43heckImagesRequest\x12\x11\n\timage_ids\x18\x01 \x03(\t\"J\n\x13\x43heckImagesResponse\x12\"\n\x06images\x18\x01 \x03(\x0b\x32\x12.maskgate.v1.Image\x12\x0f\n\x07missing\x18\x02 \x03(\t\"6\n\x13GetEmbeddingRequest\x12\x10\n\x08image_id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\"}\n\x14GetEmbeddingResponse\x12\x11\n\tembedding\x18\x01 \x01(\x0c\x12\x10\n\x08image_id\x18\x02 \x01(\t\x12\r\n\x05width\x18\x03 \x01(\x05\x12\x0e\n\x06height\x18\x04 \x01(\x05\x12!\n\x05model\x18\x05 \x01(\x0b\x32\x12.maskgate.v1.Model\"&\n\x12\x44\x65leteImageRequest\x12\x10\n\x08image_id\x18\x01 \x01(\t\"\x15\n\x13\x44\x65leteImageResponse2\x87\x02\n\x0cImageService\x12P\n\x0b\x43heckImages\x12\x1f.maskgate.v1.CheckImagesRequest\x1a .maskgate.v1.CheckImagesResponse\x12S\n\x0cGetEmbedding\x12 .maskgate.v1.GetEmbeddingRequest\x1a!.maskgate.v1.GetEmbeddingResponse\x12P\n\x0b\x44\x65leteImage\x12\x1f.maskgate.v1.DeleteImageRequest\x1a .maskgate.v1.DeleteImageResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18maskgate/v1/images.proto\x12\x0bmaskgate.v1\x1a\x18maskgate/v1/models.proto\x1a\x1emaskgate/v1/segmentation.proto\"\'\n\x12\x43heckImagesRequest\x12\x11\n\timage_ids\x18\x01 \x03(\t\"J\n\x13\x43heckImagesResponse\x12\"\n\x06images\x18\x01 \x03(\x0b\x32\x12.maskgate.v1.Image\x12\x0f\n\x07missing\x18\x02 \x03(\t\"N\n\x13\x45ncodeImagesRequest\x12(\n\x06images\x18\x01 \x03(\x0b\x32\x18.maskgate.v1.ImageSource\x12\r\n\x05model\x18\x02 \x01(\t\"M\n\x0bImageSource\x12\x12\n\x08image_id\x18\x01 \x01(\tH\x00\x12\x11\n\x07\x63ontent\x18\x02 \x01(\x0cH\x00\x12\r\n\x03url\x18\x03 \x01(\tH\x00\x42\x08\n\x06source\"\xa5\x01\n\x14\x45ncodeImagesResponse\x12\r\n\x05index\x18\x01 \x01(\x05\x12\x10\n\x08image_id\x18\x02 \x01(\t\x12\r\n\x05width\x18\x03 \x01(\x05\x12\x0e\n\x06height\x18\x04 \x01(\x05\x12*\n\ncache_tier\x18\x05 \x01(\x0e\x32\x16.maskgate.v1.CacheTier\x12!\n\x05\x65rror\x18\x06 \x01(\x0b\x32\x12.maskgate.v1.Error\"6\n\x13GetEmbeddingRequest\x12\x10\n\x08image_id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\"}\n\x14GetEmbeddingResponse\x12\x11\n\tembedding\x18\x01 \x01(\x0c\x12\x10\n\x08image_id\x18\x02 \x01(\t\x12\r\n\x05width\x18\x03 \x01(\x05\x12\x0e\n\x06height\x18\x04 \x01(\x05\x12!\n\x05model\x18\x05 \x01(\x0b\x32\x12.maskgate.v1.Model\"&\n\x12\x44\x65leteImageRequest\x12\x10\n\x08image_id\x18\x01 \x01(\t\"\x15\n\x13\x44\x65leteImageResponse2\xde\x02\n\x0cImageService\x12P\n\x0b\x43heckImages\x12\x1f.maskgate.v1.CheckImagesRequest\x1a .maskgate.v1.CheckImagesResponse\x12U\n\x0c\x45ncodeImages\x12 .maskgate.v1.EncodeImagesRequest\x1a!.maskgate.v1.EncodeImagesResponse0\x01\x12S\n\x0cGetEmbedding\x12 .maskgate.v1.GetEmbeddingRequest\x1a!.maskgate.v1.GetEmbeddingResponse\x12P\n\x0b\x44\x65leteImage\x12\x1f.maskgate.v1.DeleteImageRequest\x1a .maskgate.v1.DeleteImageResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,14 +37,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CHECKIMAGESREQUEST']._serialized_end=138
   _globals['_CHECKIMAGESRESPONSE']._serialized_start=140
   _globals['_CHECKIMAGESRESPONSE']._serialized_end=214
-  _globals['_GETEMBEDDINGREQUEST']._serialized_start=216
-  _globals['_GETEMBEDDINGREQUEST']._serialized_end=270
-  _globals['_GETEMBEDDINGRESPONSE']._serialized_start=272
-  _globals['_GETEMBEDDINGRESPONSE']._serialized_end=397
-  _globals['_DELETEIMAGEREQUEST']._serialized_start=399
-  _globals['_DELETEIMAGEREQUEST']._serialized_end=437
-  _globals['_DELETEIMAGERESPONSE']._serialized_start=439
-  _globals['_DELETEIMAGERESPONSE']._serialized_end=460
-  _globals['_IMAGESERVICE']._serialized_start=463
-  _globals['_IMAGESERVICE']._serialized_end=726
+  _globals['_ENCODEIMAGESREQUEST']._serialized_start=216
+  _globals['_ENCODEIMAGESREQUEST']._serialized_end=294
+  _globals['_IMAGESOURCE']._serialized_start=296
+  _globals['_IMAGESOURCE']._serialized_end=373
+  _globals['_ENCODEIMAGESRESPONSE']._serialized_start=376
+  _globals['_ENCODEIMAGESRESPONSE']._serialized_end=541
+  _globals['_GETEMBEDDINGREQUEST']._serialized_start=543
+  _globals['_GETEMBEDDINGREQUEST']._serialized_end=597
+  _globals['_GETEMBEDDINGRESPONSE']._serialized_start=599
+  _globals['_GETEMBEDDINGRESPONSE']._serialized_end=724
+  _globals['_DELETEIMAGEREQUEST']._serialized_start=726
+  _globals['_DELETEIMAGEREQUEST']._serialized_end=764
+  _globals['_DELETEIMAGERESPONSE']._serialized_start=766
+  _globals['_DELETEIMAGERESPONSE']._serialized_end=787
+  _globals['_IMAGESERVICE']._serialized_start=790
+  _globals['_IMAGESERVICE']._serialized_end=1140
 # @@protoc_insertion_point(module_scope)

@@ -40,6 +40,11 @@ class ImageServiceStub:
                 request_serializer=maskgate_dot_v1_dot_images__pb2.CheckImagesRequest.SerializeToString,
                 response_deserializer=maskgate_dot_v1_dot_images__pb2.CheckImagesResponse.FromString,
                 _registered_method=True)
+        self.EncodeImages = channel.unary_stream(
+                '/maskgate.v1.ImageService/EncodeImages',
+                request_serializer=maskgate_dot_v1_dot_images__pb2.EncodeImagesRequest.SerializeToString,
+                response_deserializer=maskgate_dot_v1_dot_images__pb2.EncodeImagesResponse.FromString,
+                _registered_method=True)
         self.GetEmbedding = channel.unary_unary(
                 '/maskgate.v1.ImageService/GetEmbedding',
                 request_serializer=maskgate_dot_v1_dot_images__pb2.GetEmbeddingRequest.SerializeToString,
@@ -58,6 +63,17 @@ class ImageServiceServicer:
 
     def CheckImages(self, request, context):
         """Tells which of many images need not be uploaded. Those that are kept live on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EncodeImages(self, request, context):
+        """Encodes many images ahead of their first prompts, and answers as each is done. An image that fails does not fail the
+        others: its answer carries an error. Encodes that have begun go on if the client leaves, and what is done is
+        remembered, so that a call that was cut off can be repeated as it is.
+
+        Fails as a whole where the call cannot be read or is over a limit, or the model is unknown or does not answer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -89,6 +105,11 @@ def add_ImageServiceServicer_to_server(servicer, server):
                     servicer.CheckImages,
                     request_deserializer=maskgate_dot_v1_dot_images__pb2.CheckImagesRequest.FromString,
                     response_serializer=maskgate_dot_v1_dot_images__pb2.CheckImagesResponse.SerializeToString,
+            ),
+            'EncodeImages': grpc.unary_stream_rpc_method_handler(
+                    servicer.EncodeImages,
+                    request_deserializer=maskgate_dot_v1_dot_images__pb2.EncodeImagesRequest.FromString,
+                    response_serializer=maskgate_dot_v1_dot_images__pb2.EncodeImagesResponse.SerializeToString,
             ),
             'GetEmbedding': grpc.unary_unary_rpc_method_handler(
                     servicer.GetEmbedding,
@@ -129,6 +150,33 @@ class ImageService:
             '/maskgate.v1.ImageService/CheckImages',
             maskgate_dot_v1_dot_images__pb2.CheckImagesRequest.SerializeToString,
             maskgate_dot_v1_dot_images__pb2.CheckImagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EncodeImages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/maskgate.v1.ImageService/EncodeImages',
+            maskgate_dot_v1_dot_images__pb2.EncodeImagesRequest.SerializeToString,
+            maskgate_dot_v1_dot_images__pb2.EncodeImagesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -17,10 +17,15 @@ _CACHE_TIER = {
 }
 
 
+def from_cache_tier(tier: CacheTier) -> pb.CacheTier:
+    """Write where an embedding was found."""
+    return _CACHE_TIER[tier]
+
+
 def from_timing(timing: Timing) -> pb.Timing:
     """Write where the time of a call went."""
     return pb.Timing(
-        cache_tier=_CACHE_TIER[timing.cache_tier],
+        cache_tier=from_cache_tier(timing.cache_tier),
         queue_ms=timing.queue * 1e3,
         encode_ms=timing.encode * 1e3,
         decode_ms=timing.decode * 1e3,

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from maskgate.domain.image import ImageId
 from maskgate.transport.grpc._pb import images_pb2 as pb
 from maskgate.transport.grpc._pb.images_pb2_grpc import ImageServiceServicer
+from maskgate.transport.grpc.converters.encodes import from_outcome, to_source
 from maskgate.transport.grpc.converters.images import from_image
 from maskgate.transport.grpc.converters.models import from_model
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from maskgate.domain.call import Call
     from maskgate.transport.usecases import UseCases
 
@@ -27,6 +31,15 @@ class ImageServicer(ImageServiceServicer):
         """Tell which images need not be uploaded."""
         checked = await self._usecases.check_images(request.image_ids)
         return pb.CheckImagesResponse(images=map(from_image, checked.images), missing=map(str, checked.missing))
+
+    async def EncodeImages(  # noqa: N802
+        self, request: pb.EncodeImagesRequest, _call: Call
+    ) -> AsyncIterator[pb.EncodeImagesResponse]:
+        """Encode images ahead of their first prompts."""
+        sources = [to_source(image) for image in request.images]
+        async with aclosing(self._usecases.encode_images(sources, request.model)) as outcomes:
+            async for outcome in outcomes:
+                yield from_outcome(outcome)
 
     async def GetEmbedding(  # noqa: N802
         self, request: pb.GetEmbeddingRequest, _call: Call

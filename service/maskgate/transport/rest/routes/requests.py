@@ -40,9 +40,14 @@ async def body_of(request: Request) -> bytes:
 
 def json_body(model: type[BaseModel]) -> dict[str, Any]:
     """Describe a JSON body, which FastAPI does not read, to OpenAPI."""
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema_of(model)}}}}
+
+
+def schema_of(model: type[BaseModel]) -> dict[str, Any]:
+    """Describe JSON that FastAPI neither reads nor writes."""
     schema = model.model_json_schema()
-    inlined = _inlined(schema, schema.pop("$defs", {}))
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": inlined}}}}
+    inlined: dict[str, Any] = _inlined(schema, schema.pop("$defs", {}))
+    return inlined
 
 
 def _inlined(schema: Any, definitions: dict[str, Any]) -> Any:  # noqa: ANN401 - any JSON

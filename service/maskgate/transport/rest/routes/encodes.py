@@ -1,0 +1,56 @@
+"""Encoding images ahead of their first prompts."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+from fastapi import APIRouter, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from maskgate.transport.rest.limits import ENCODE_PATH
+from maskgate.transport.rest.routes.ndjson import MEDIA_TYPE, ndjson
+from maskgate.transport.rest.routes.requests import PROTOCOL, Timeout, body_of, json_body, schema_of
+from maskgate.transport.rest.schemas.encodes import EncodeImagesRequest, EncodeImagesResponse
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from maskgate.domain.source import ImageSource
+    from maskgate.transport.calls import CallObserver
+    from maskgate.transport.usecases import UseCases
+
+_LINES = {"content": {MEDIA_TYPE: {"schema": schema_of(EncodeImagesResponse)}}, "description": "A line for each image."}
+
+
+def create_router(usecases: UseCases, *, observer: CallObserver) -> APIRouter:
+    """Create the route of encodes."""
+    router = APIRouter()
+
+    @router.post(
+        ENCODE_PATH,
+        summary="Encode images ahead of their first prompts",
+        response_class=Response,
+        openapi_extra=json_body(EncodeImagesRequest),
+        responses={200: _LINES},
+    )
+    async def encode_images(request: Request, timeout: Timeout = None) -> Response:
+        """Encode images; a line of JSON for each, as it is done. One that fails does not fail the others."""
+
+        async def lines() -> AsyncGenerator[EncodeImagesResponse, None]:
+            async with observer.call(PROTOCOL, "EncodeImages", deadline=timeout):
+                body = await body_of(request)
+                sources, model = await run_in_threadpool(lambda: _read(body))
+                async with aclosing(usecases.encode_images(sources, model)) as outcomes:
+                    async for outcome in outcomes:
+                        yield EncodeImagesResponse.of(outcome)
+
+        return await ndjson(lines())
+
+    return router
+
+
+def _read(body: bytes) -> tuple[list[ImageSource], str]:
+    """Read a request, which may hold megabytes of base64: beside the event loop. Raises InvalidRequest."""
+    request = EncodeImagesRequest.read(body)
+    return request.to_sources(), request.model
