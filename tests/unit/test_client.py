@@ -49,7 +49,7 @@ def test_masks_come_as_they_were_sent(mask: RenderedMask, output: MaskOutput) ->
 def test_wishes_arrive() -> None:
     """What the client asks for the gateway reads."""
     assert EVERY_FORM == prompts.to_output(client._from_output(EVERY_FORM))
-    assert set(Multimask) == {prompts._to_multimask(value) for value in client._MULTIMASK.values()}
+    assert set(Multimask) == {prompts.to_multimask(value) for value in client._MULTIMASK.values()}
 
 
 def test_coordinate_spaces_arrive() -> None:
