@@ -106,6 +106,9 @@ class Settings(BaseSettings):
     embedding_ttl_seconds: PositiveInt = Field(
         7 * 24 * 3600, description="L2: an embedding that nobody asks for lives that long in Redis."
     )
+    embedding_storage: Literal["fp16", "int8"] = Field(
+        "fp16", description="L2: how embeddings are written to Redis. int8 takes half the memory; both are read."
+    )
     image_memory_bytes: PositiveInt = Field(
         128 * _MEBI, description="Most bytes of recent uploads kept in this process, for when Redis is away."
     )

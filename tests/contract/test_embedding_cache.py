@@ -6,14 +6,15 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from maskgate.adapters.redis import Breaker, RedisEmbeddingCache, RedisImageStore, ping
-from maskgate.domain.embedding import Embedding, EmbeddingKey
+from maskgate.domain.embedding import Embedding, EmbeddingKey, EmbeddingStorage
 from maskgate.domain.errors import CacheUnavailable, StoreUnavailable
 from maskgate.domain.image import ImageId, ImageInfo, ImageSize
 from tests.contract.conftest import connected
-from tests.fakes import SPEC, FakeCache, FakeStore
+from tests.fakes import SPEC, FakeCache, FakeStore, inline
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -27,6 +28,14 @@ OTHER = Embedding(ImageSize(1, 1), b"\0\xff")
 TTL = 100
 
 
+def numbers(seed: int, *, shape: tuple[int, ...] = (256, 64, 64)) -> Embedding:
+    """An embedding of fp16 numbers; some channels are far larger than others, and one is 0."""
+    generator = np.random.default_rng(seed)
+    tensor = generator.normal(size=shape) * np.logspace(-3, 3, shape[0])[:, None, None]
+    tensor[0] = 0
+    return Embedding(ImageSize(640, 427), tensor.astype("<f2").tobytes())
+
+
 @pytest.fixture(params=["fake", "redis"])
 def tier(request: pytest.FixtureRequest) -> tuple[EmbeddingCache, ImageStore]:
     """A cache, and the store beside it."""
@@ -34,7 +43,8 @@ def tier(request: pytest.FixtureRequest) -> tuple[EmbeddingCache, ImageStore]:
         store = FakeStore()
         return FakeCache(store), store
     redis = request.getfixturevalue("redis")
-    return RedisEmbeddingCache(redis, ttl=TTL, breaker=Breaker()), RedisImageStore(redis, ttl=TTL, breaker=Breaker())
+    cache = RedisEmbeddingCache(redis, ttl=TTL, breaker=Breaker(), offload=inline)
+    return cache, RedisImageStore(redis, ttl=TTL, breaker=Breaker())
 
 
 @pytest.fixture
@@ -106,7 +116,7 @@ class TestEveryEmbeddingCache:
 
 async def test_redis_forgets_after_a_while(redis: Redis) -> None:
     """An embedding lives as long as somebody asks for it within its time."""
-    cache = RedisEmbeddingCache(redis, ttl=TTL, breaker=Breaker())
+    cache = RedisEmbeddingCache(redis, ttl=TTL, breaker=Breaker(), offload=inline)
     await cache.put(KEY, OTHER)
     (name,) = await redis.keys("maskgate:2:embedding:*")
     fresh = await redis.ttl(name)
@@ -122,7 +132,7 @@ async def test_redis_forgets_after_a_while(redis: Redis) -> None:
 @pytest.mark.parametrize("damaged", [b"", b"MGE1", b"garbage" * 100, EMBEDDING.to_bytes()[:-1]])
 async def test_damaged_entries_are_none(redis: Redis, damaged: bytes) -> None:
     """What is no whole embedding is none, and can be replaced by one."""
-    cache = RedisEmbeddingCache(redis, ttl=TTL, breaker=Breaker())
+    cache = RedisEmbeddingCache(redis, ttl=TTL, breaker=Breaker(), offload=inline)
     await cache.put(KEY, EMBEDDING)
     (name,) = await redis.keys("maskgate:2:embedding:*")
     await redis.delete(name)
@@ -138,7 +148,7 @@ async def test_damaged_entries_are_none(redis: Redis, damaged: bytes) -> None:
 @pytest.mark.parametrize("lost", ["0000", "0001", "0002"])
 async def test_an_entry_that_lacks_a_piece_is_none(redis: Redis, lost: str) -> None:
     """Pieces that do not make a whole are no embedding."""
-    cache = RedisEmbeddingCache(redis, ttl=TTL, breaker=Breaker())
+    cache = RedisEmbeddingCache(redis, ttl=TTL, breaker=Breaker(), offload=inline)
     await cache.put(KEY, EMBEDDING)
     (name,) = await redis.keys("maskgate:2:embedding:*")
     await redis.hdel(name, lost)
@@ -148,7 +158,7 @@ async def test_an_entry_that_lacks_a_piece_is_none(redis: Redis, lost: str) -> N
 
 async def test_a_shorter_entry_leaves_no_piece_behind(redis: Redis) -> None:
     """An embedding in place of a longer one is read alone."""
-    cache = RedisEmbeddingCache(redis, ttl=TTL, breaker=Breaker())
+    cache = RedisEmbeddingCache(redis, ttl=TTL, breaker=Breaker(), offload=inline)
     await cache.put(KEY, EMBEDDING)
     await cache.put(KEY, OTHER)
 
@@ -157,7 +167,7 @@ async def test_a_shorter_entry_leaves_no_piece_behind(redis: Redis) -> None:
 
 async def test_an_entry_of_another_type_is_unavailable(redis: Redis) -> None:
     """A key that somebody else uses for something else fails no request: it is unreadable until it is replaced."""
-    cache = RedisEmbeddingCache(redis, ttl=TTL, breaker=Breaker())
+    cache = RedisEmbeddingCache(redis, ttl=TTL, breaker=Breaker(), offload=inline)
     await cache.put(KEY, EMBEDDING)
     (name,) = await redis.keys("maskgate:2:embedding:*")
     await redis.set(name, "value")
@@ -171,7 +181,7 @@ async def test_an_entry_of_another_type_is_unavailable(redis: Redis) -> None:
 
 async def test_an_embedding_that_is_left_of_a_deleted_image_is_not_given(redis: Redis) -> None:
     """Between the deletion of an image and that of its embeddings nobody gets them any more."""
-    cache = RedisEmbeddingCache(redis, ttl=TTL, breaker=Breaker())
+    cache = RedisEmbeddingCache(redis, ttl=TTL, breaker=Breaker(), offload=inline)
     await cache.put(KEY, OTHER)
 
     await RedisImageStore(redis, ttl=TTL, breaker=Breaker()).delete(KEY.image_id)
@@ -183,14 +193,14 @@ async def test_nothing_is_left_of_what_comes_too_late(redis: Redis) -> None:
     """Of an embedding whose image was deleted while it was made neither bytes nor names stay in Redis."""
     await RedisImageStore(redis, ttl=TTL, breaker=Breaker()).delete(KEY.image_id)
 
-    await RedisEmbeddingCache(redis, ttl=TTL, breaker=Breaker()).put(KEY, OTHER)
+    await RedisEmbeddingCache(redis, ttl=TTL, breaker=Breaker(), offload=inline).put(KEY, OTHER)
 
     assert [b"maskgate:1:deleted"] == await redis.keys("*")
 
 
 async def test_names_live_as_long_as_their_embeddings(redis: Redis) -> None:
     """What an embedding that is asked for again and again is called is known for as long as it is there."""
-    cache = RedisEmbeddingCache(redis, ttl=TTL, breaker=Breaker())
+    cache = RedisEmbeddingCache(redis, ttl=TTL, breaker=Breaker(), offload=inline)
     await cache.put(KEY, OTHER)
     (names,) = await redis.keys("maskgate:1:embedded:*")
     await redis.expire(names, 5)
@@ -202,7 +212,7 @@ async def test_names_live_as_long_as_their_embeddings(redis: Redis) -> None:
 
 async def test_gateways_of_the_former_layout_share_redis(redis: Redis) -> None:
     """An embedding as one string, under its former name, is not looked at, and not overwritten."""
-    cache = RedisEmbeddingCache(redis, ttl=TTL, breaker=Breaker())
+    cache = RedisEmbeddingCache(redis, ttl=TTL, breaker=Breaker(), offload=inline)
     former = f"maskgate:1:embedding:{KEY}"
     await redis.set(former, EMBEDDING.to_bytes())
 
@@ -215,7 +225,7 @@ async def test_gateways_of_the_former_layout_share_redis(redis: Redis) -> None:
 
 async def test_an_embedding_takes_little_more_than_its_bytes(redis: Redis) -> None:
     """One of SAM takes at most 2.1 MiB of Redis' memory."""
-    cache = RedisEmbeddingCache(redis, ttl=TTL, breaker=Breaker())
+    cache = RedisEmbeddingCache(redis, ttl=TTL, breaker=Breaker(), offload=inline)
     await cache.put(KEY, EMBEDDING)
     (name,) = await redis.keys("maskgate:2:embedding:*")
     taken = await redis.memory_usage(name, samples=0)
@@ -224,9 +234,44 @@ async def test_an_embedding_takes_little_more_than_its_bytes(redis: Redis) -> No
     assert 2 * 2**20 < taken <= 2.1 * 2**20
 
 
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [(EmbeddingStorage.INT8, EmbeddingStorage.FP16), (EmbeddingStorage.FP16, EmbeddingStorage.INT8)],
+    ids=["int8 to fp16", "fp16 to int8"],
+)
+async def test_gateways_read_either_storage(redis: Redis, written: EmbeddingStorage, read: EmbeddingStorage) -> None:
+    """Gateways of either setting read what those of the other one wrote: int8 within half a step of it."""
+    embedding = numbers(1)
+    writer, reader = [
+        RedisEmbeddingCache(redis, ttl=TTL, breaker=Breaker(), offload=inline, storage=storage)
+        for storage in (written, read)
+    ]
+    await writer.put(KEY, embedding)
+
+    found = await reader.get(KEY)
+
+    assert found is not None
+    assert embedding.original == found.original
+    expected, actual = (np.frombuffer(it.tensor, "<f2").astype(float).reshape(-1, 64) for it in (embedding, found))
+    bound = 0 if written is EmbeddingStorage.FP16 else np.abs(expected).max(axis=1, keepdims=True) / 127 * 0.55
+    assert (np.abs(actual - expected) <= bound + 1e-5).all()
+
+
+async def test_int8_takes_half_of_it(redis: Redis) -> None:
+    """An embedding of SAM takes at most 1.1 MiB as int8, in Redis' usual allocator as well."""
+    cache = RedisEmbeddingCache(redis, ttl=TTL, breaker=Breaker(), offload=inline, storage=EmbeddingStorage.INT8)
+    await cache.put(KEY, numbers(2))
+    (name,) = await redis.keys("maskgate:2:embedding:*")
+    taken, pieces = await redis.memory_usage(name, samples=0), await redis.hvals(name)
+
+    assert taken is not None
+    assert taken <= 1.1 * 2**20
+    assert sum(jemalloc_size(len(piece) + SDS_OVERHEAD) for piece in pieces) <= 1.1 * 2**20
+
+
 async def test_pieces_fill_what_jemalloc_allocates(redis: Redis) -> None:
     """The Valkey of these tests is built with libc's malloc; in Redis' usual one, too, little is lost."""
-    cache = RedisEmbeddingCache(redis, ttl=TTL, breaker=Breaker())
+    cache = RedisEmbeddingCache(redis, ttl=TTL, breaker=Breaker(), offload=inline)
     await cache.put(KEY, EMBEDDING)
     (name,) = await redis.keys("maskgate:2:embedding:*")
     pieces = await redis.hvals(name)
@@ -246,7 +291,7 @@ def jemalloc_size(size: int) -> int:
 
 async def test_without_redis_it_is_soon_unavailable(broken_redis: Redis) -> None:
     """A Redis that is not there or does not answer costs no more than the timeouts."""
-    cache = RedisEmbeddingCache(broken_redis, ttl=TTL, breaker=Breaker())
+    cache = RedisEmbeddingCache(broken_redis, ttl=TTL, breaker=Breaker(), offload=inline)
 
     async with asyncio.timeout(8):
         with pytest.raises(CacheUnavailable):
@@ -260,7 +305,7 @@ async def test_without_redis_it_is_soon_unavailable(broken_redis: Redis) -> None
 async def test_redis_that_does_not_answer_is_waited_for_once(broken_redis: Redis) -> None:
     """After a call that waited in vain the next ones are refused at once, on the store as well; a ping still asks."""
     breaker = Breaker(pause=60)
-    cache = RedisEmbeddingCache(broken_redis, ttl=TTL, breaker=breaker)
+    cache = RedisEmbeddingCache(broken_redis, ttl=TTL, breaker=breaker, offload=inline)
     store = RedisImageStore(broken_redis, ttl=TTL, breaker=breaker)
     with pytest.raises(CacheUnavailable):
         await cache.get(KEY)
@@ -277,7 +322,7 @@ async def test_redis_that_comes_back_is_used_again(valkey: EmbeddedStack) -> Non
     """A restarted Redis needs no restarted gateway: connections are opened anew."""
     async with connected(valkey.endpoints.redis) as client:
         breaker = Breaker()
-        cache = RedisEmbeddingCache(client, ttl=TTL, breaker=breaker)
+        cache = RedisEmbeddingCache(client, ttl=TTL, breaker=breaker, offload=inline)
         await cache.put(KEY, OTHER)
         valkey.stop("valkey")
         try:

@@ -13,7 +13,7 @@ from maskgate.domain.embedding import Embedding, EmbeddingKey
 from maskgate.domain.errors import CacheUnavailable
 from maskgate.domain.image import ImageId, ImageSize
 from tests.contract.conftest import connected
-from tests.fakes import SPEC, FakeCache, FakeLocks
+from tests.fakes import SPEC, FakeCache, FakeLocks, inline
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -46,7 +46,9 @@ def gateways(request: pytest.FixtureRequest) -> Gateways:
         cache = FakeCache()
         return Gateways((locks := FakeLocks(cache)), locks, cache)
     redis = request.getfixturevalue("redis")
-    return Gateways(redis_locks(redis), redis_locks(redis), RedisEmbeddingCache(redis, ttl=100, breaker=Breaker()))
+    return Gateways(
+        redis_locks(redis), redis_locks(redis), RedisEmbeddingCache(redis, ttl=100, breaker=Breaker(), offload=inline)
+    )
 
 
 async def taken(locks: EncodeLocks, key: EmbeddingKey = KEY) -> Lease:

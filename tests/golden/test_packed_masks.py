@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchmarks.lite0 import PHOTOS, Scene, iou, scene
 from maskgate.domain.packed_logits import pack, unpack
 from maskgate.domain.prompt import Point, Prompt
-from tests.golden.lite0 import PHOTOS, Scene, iou, scene
 
 SMALL = 48 * 1024
 """Bytes; the exact logits have 128 KiB."""

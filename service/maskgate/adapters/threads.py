@@ -13,7 +13,7 @@ _T = TypeVar("_T")
 
 
 class ThreadOffload:
-    """A fixed number of threads. What waits for them is bounded by the permits of uploads, encodes and renderings."""
+    """A fixed number of threads. What waits for them is bounded by permits, or by the calls at once."""
 
     def __init__(self, *, threads: int) -> None:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="maskgate")

@@ -34,6 +34,7 @@ from maskgate.adapters.triton import CountedTriton, TritonBackend, TritonBounds
 from maskgate.bootstrap.masks import open_masks
 from maskgate.bootstrap.shelf import open_shelf
 from maskgate.bootstrap.usecases import Ports, image_limits
+from maskgate.domain.embedding import EmbeddingStorage
 from maskgate.domain.url import AllowedHosts
 from maskgate.transport.health import Probe
 from maskgate.usecases.embed_image import EmbeddingTiers
@@ -57,38 +58,47 @@ class Adapters:
     probes: tuple[Probe, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Redis:
+    """What everything that is kept in Redis has in common."""
+
+    client: Redis
+    breaker: Breaker
+    offload: ThreadOffload
+
+
 @asynccontextmanager
 async def open_adapters(settings: Settings, metrics: Metrics) -> AsyncIterator[Adapters]:
     """Open the adapters; nothing is connected before it is used."""
     let_our_limits_decide()
     async with AsyncExitStack() as stack:
-        redis, breaker = _create_redis(settings), Breaker()
-        stack.push_async_callback(redis.aclose)
         shelf = stack.enter_context(open_shelf(settings, metrics))
         triton = _create_triton(settings, shelf.region, metrics)
         stack.push_async_callback(triton.close)
         offload = ThreadOffload(threads=settings.threads)
         stack.callback(offload.close)
-        shared_masks = RedisMaskShelf(redis, ttl=settings.mask_ttl_seconds, breaker=breaker, offload=offload)
-        store = _create_store(settings, redis, breaker)
+        redis = _Redis(_create_redis(settings), Breaker(), offload)
+        stack.push_async_callback(redis.client.aclose)
+        masks = open_masks(settings, _create_masks(settings, redis), metrics.masks)
+        store = _create_store(settings, redis)
         ports = Ports(
-            tiers=_create_tiers(settings, redis, breaker, metrics, shelf=shelf.embeddings),
+            tiers=_create_tiers(settings, redis, metrics, shelf=shelf.embeddings),
             store=store,
             copies=store,
-            deletions=RedisDeletions(redis, breaker=breaker),
+            deletions=RedisDeletions(redis.client, breaker=redis.breaker),
             fetcher=InstrumentedFetcher(_create_fetcher(settings), fetches=metrics.images.fetches),
             decoder=PillowImageDecoder(limits=image_limits(settings), offload=offload),
             backend=InstrumentedBackend(triton, metrics=metrics.inference),
             offload=offload,
             mask_encoder=PillowMaskEncoder(),
             mask_reader=PillowMaskReader(),
-            masks=await stack.enter_async_context(open_masks(settings, shared_masks, metrics.masks)),
+            masks=await stack.enter_async_context(masks),
             admissions=CountedAdmissions(metrics.admissions),
             places=shelf.places,
         )
         probes = (
             Probe("triton", required=True, ping=triton.ping),
-            Probe("redis", required=False, ping=partial(redis_adapter.ping, redis, breaker)),
+            Probe("redis", required=False, ping=partial(redis_adapter.ping, redis.client, redis.breaker)),
         )
         yield Adapters(ports, probes)
 
@@ -117,12 +127,19 @@ def _create_triton(settings: Settings, region: Region | None, metrics: Metrics) 
     return triton
 
 
-def _create_tiers(
-    settings: Settings, redis: Redis, breaker: Breaker, metrics: Metrics, *, shelf: EmbeddingShelf
-) -> EmbeddingTiers:
-    shared = RedisEmbeddingCache(redis, ttl=settings.embedding_ttl_seconds, breaker=breaker)
+def _create_tiers(settings: Settings, redis: _Redis, metrics: Metrics, *, shelf: EmbeddingShelf) -> EmbeddingTiers:
+    shared = RedisEmbeddingCache(
+        redis.client,
+        ttl=settings.embedding_ttl_seconds,
+        breaker=redis.breaker,
+        offload=redis.offload,
+        storage=EmbeddingStorage(settings.embedding_storage),
+    )
     locks = RedisEncodeLocks(
-        redis, breaker=breaker, lease=settings.encode_lease_seconds, patience=settings.encode_timeout_seconds
+        redis.client,
+        breaker=redis.breaker,
+        lease=settings.encode_lease_seconds,
+        patience=settings.encode_timeout_seconds,
     )
     return EmbeddingTiers(
         l1=InstrumentedShelf(shelf, tier="l1", metrics=metrics.cache),
@@ -139,7 +156,11 @@ def _create_fetcher(settings: Settings) -> HttpsImageFetcher:
     )
 
 
-def _create_store(settings: Settings, redis: Redis, breaker: Breaker) -> NearImageStore:
+def _create_masks(settings: Settings, redis: _Redis) -> RedisMaskShelf:
+    return RedisMaskShelf(redis.client, ttl=settings.mask_ttl_seconds, breaker=redis.breaker, offload=redis.offload)
+
+
+def _create_store(settings: Settings, redis: _Redis) -> NearImageStore:
     longest = max(settings.image_ttl_seconds, settings.embedding_ttl_seconds)
-    shared = RedisImageStore(redis, ttl=settings.image_ttl_seconds, breaker=breaker, deletion_ttl=longest)
+    shared = RedisImageStore(redis.client, ttl=settings.image_ttl_seconds, breaker=redis.breaker, deletion_ttl=longest)
     return NearImageStore(shared, max_bytes=settings.image_memory_bytes)

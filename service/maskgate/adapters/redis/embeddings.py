@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from maskgate.adapters.redis.names import DELETED, embedded_name, embedding_name
-from maskgate.domain.embedding import Embedding
+from maskgate.domain.embedding import Embedding, EmbeddingStorage
 from maskgate.domain.errors import CacheUnavailable
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from maskgate.adapters.redis.connection import Breaker
     from maskgate.domain.embedding import EmbeddingKey
     from maskgate.domain.image import ImageId
+    from maskgate.ports import Offload
 
 PIECE_BYTES = 2**20 - 64
 """A piece, with Redis' header of a string (10 bytes), fills one of jemalloc's sizes, 1 MiB.
@@ -28,12 +29,23 @@ class RedisEmbeddingCache:
     """L2: embeddings that all gateways share, with their header, as hashes of pieces. Redis expires and evicts them.
 
     Each image has a set of the names of its embeddings, so that they can be deleted whatever model made them.
+    Megabytes are written and read beside the event loop; whatever the storage, those of the other one are read.
     """
 
-    def __init__(self, redis: Redis, *, ttl: int, breaker: Breaker) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        *,
+        ttl: int,
+        breaker: Breaker,
+        offload: Offload,
+        storage: EmbeddingStorage = EmbeddingStorage.FP16,
+    ) -> None:
         self._redis = redis
         self._ttl = ttl
         self._breaker = breaker
+        self._offload = offload
+        self._storage = storage
 
     async def get(self, key: EmbeddingKey) -> Embedding | None:
         """See EmbeddingCache."""
@@ -45,15 +57,16 @@ class RedisEmbeddingCache:
                 pipe.expire(embedded_name(key.image_id), self._ttl)
                 pipe.zscore(DELETED, str(key.image_id))  # asked last: what was deleted meanwhile is not given away
                 pieces, *_, deleted = await pipe.execute()
-        return None if deleted else Embedding.from_bytes(_joined(pieces))
+        return None if deleted else await self._offload(lambda: Embedding.from_bytes(_joined(pieces)))
 
     async def put(self, key: EmbeddingKey, embedding: Embedding) -> None:
         """See EmbeddingCache."""
         name, names = embedding_name(key), embedded_name(key.image_id)
         with self._breaker.asking(CacheUnavailable):
+            pieces = await self._offload(lambda: _pieces(embedding.to_bytes(self._storage)))
             async with self._redis.pipeline(transaction=True) as pipe:
                 pipe.unlink(name)  # pieces of what was there, and what is no hash
-                pipe.hset(name, mapping=_pieces(embedding.to_bytes()))
+                pipe.hset(name, mapping=pieces)
                 pipe.expire(name, self._ttl)
                 pipe.sadd(names, name)
                 pipe.expire(names, self._ttl)

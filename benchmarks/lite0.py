@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 
 from maskforge.compiled_graph import CompiledGraph
 from maskgate.adapters.pillow import PillowImageDecoder
+from maskgate.domain.embedding import Embedding, EmbeddingStorage
 from maskgate.domain.frame import Frame
 from maskgate.domain.image import ImageLimits
 from maskgate.domain.mask import DecodedMasks, Mask
-from maskgate.domain.prompt import MaskSelection, Multimask, Point, Prompt, PromptSlots
-from tests.e2e import photos
-from tests.fakes import inline
+from maskgate.domain.prompt import Box, MaskSelection, Multimask, Point, Prompt, PromptSlots
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy.typing as npt
 
-REPOSITORY = Path("model_repository")
-PHOTOS = ("bus", "cat", "pizza")
-LIMITS = ImageLimits(max_bytes=10**8, max_pixels=10**8, max_side=10**5)
+_T = TypeVar("_T")
+
+REPOSITORY: Final = Path("model_repository")
+FOLDER: Final = Path("docs", "photos")
+PHOTOS: Final = ("bus", "cat", "pizza")
+LIMITS: Final = ImageLimits(max_bytes=10**8, max_pixels=10**8, max_side=10**5)
 
 
 @dataclass(frozen=True)
@@ -34,21 +39,15 @@ class Scene:
     frame: Frame
     prompts: tuple[Prompt, ...]
 
-    def decode(
-        self,
-        prompt: Prompt,
-        *,
-        embedding: npt.NDArray[np.float16] | None = None,
-        mask: npt.NDArray[np.float16] | None = None,
-    ) -> DecodedMasks:
-        """What the model answers to `auto`, perhaps from another embedding or starting from a mask."""
+    def decode(self, prompt: Prompt, *, mask: npt.NDArray[np.float16] | None = None) -> DecodedMasks:
+        """What the model answers to `auto`, perhaps starting from a mask."""
         decoder = _graph("lite0_decoder")
         side = decoder.input_shape("mask_input")[-1]
         slots = PromptSlots.fill(prompt, frame=self.frame, slots=8, mask=mask)
         best = prompt.select(Multimask.AUTO) is MaskSelection.BEST
         answer = decoder(
             {
-                "image_embeddings": self.embedding if embedding is None else embedding,
+                "image_embeddings": self.embedding,
                 "point_coords": slots.coords[None, None],
                 "point_labels": slots.labels[None, None],
                 "mask_input": np.zeros((1, 1, side, side), np.float16) if mask is None else mask[None, None],
@@ -70,19 +69,42 @@ def _graph(folder: str) -> CompiledGraph:
 
 async def scene(name: str) -> Scene:
     """Encode a photo; prompt for the object that people drew: a box, and a click on each of 3 x 3 places in it."""
-    encoder, truth = _graph("lite0_encoder"), photos.truth(name)
-    image = await PillowImageDecoder(limits=LIMITS, offload=inline).prepare(
-        (photos.FOLDER / f"{name}.jpg").read_bytes(), side=encoder.input_shape("image")[-1]
+    encoder, box = _graph("lite0_encoder"), _box(name)
+    side = encoder.input_shape("image")[-1]
+    image = await PillowImageDecoder(limits=LIMITS, offload=_inline).prepare(
+        (FOLDER / f"{name}.jpg").read_bytes(), side=side
     )
     valid_hw = np.array([[image.valid.height, image.valid.width]], np.int32)
     embedding = encoder({"image": image.pixels[None], "valid_hw": valid_hw})["image_embeddings"]
-    xs, ys = (np.linspace(*ends, 5)[1:-1] for ends in ((truth.box.x1, truth.box.x2), (truth.box.y1, truth.box.y2)))
+    xs, ys = np.linspace(box.x1, box.x2, 5)[1:-1], np.linspace(box.y1, box.y2, 5)[1:-1]
     clicks = (Prompt((Point(float(x), float(y)),)) for x in xs for y in ys)
-    frame = Frame(image.original, encoder.input_shape("image")[-1])
-    return Scene(embedding, frame, (Prompt(box=truth.box), *clicks))
+    return Scene(embedding, Frame(image.original, side), (Prompt(box=box), *clicks))
+
+
+def _box(name: str) -> Box:
+    """The box that people drew around an object of a photo."""
+    x, y, width, height = json.loads((FOLDER / "truth.json").read_text(encoding="utf-8"))[name]["box"]
+    return Box(x, y, x + width, y + height)
+
+
+async def _inline(compute: Callable[[], _T], /) -> _T:
+    return compute()
+
+
+def agreement_as(seen: Scene, storage: EmbeddingStorage) -> list[float]:
+    """For each prompt the IoU of the mask of the embedding and of that which comes back from a storage.
+
+    Raises:
+        ValueError: None comes back.
+    """
+    stored = Embedding.from_bytes(Embedding(seen.frame.original, seen.embedding.tobytes()).to_bytes(storage))
+    if stored is None:
+        raise ValueError("the embedding did not come back")
+    near = replace(seen, embedding=np.frombuffer(stored.tensor, "<f2").reshape(seen.embedding.shape))
+    return [iou(seen.pixels(seen.decode(prompt)), near.pixels(near.decode(prompt))) for prompt in seen.prompts]
 
 
 def iou(one: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> float:
     """1 for two empty masks."""
     either = np.count_nonzero(one | other)
-    return np.count_nonzero(one & other) / either if either else 1.0
+    return float(np.count_nonzero(one & other) / either) if either else 1.0
