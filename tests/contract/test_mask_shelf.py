@@ -57,7 +57,7 @@ class Settled:
 def shelf(request: pytest.FixtureRequest) -> MaskShelf:
     if request.param == "redis":
         return RedisMaskShelf(request.getfixturevalue("redis"), ttl=TTL, breaker=Breaker(), offload=inline)
-    behind = WriteBehindShelf(in_memory(), places=4, dropped=pytest.fail)
+    behind = WriteBehindShelf(in_memory(), places=4, pause=0, dropped=pytest.fail)
     return {
         "fake": FakeMasks(),
         "memory": in_memory(),
@@ -180,7 +180,7 @@ async def test_gateways_share_what_is_near_to_neither() -> None:
 async def test_what_there_is_no_room_for_is_dropped() -> None:
     """However slow the shelf behind is, no more than its places wait, and the others are counted; nobody waits."""
     slow, dropped = SlowMasks(), []
-    shelf = WriteBehindShelf(slow, places=2, dropped=lambda: dropped.append(1))
+    shelf = WriteBehindShelf(slow, places=2, pause=0, dropped=lambda: dropped.append(1))
     addresses = [replace(ADDRESS, handle=MaskHandle.new()) for _ in range(5)]
 
     for address in addresses:
@@ -196,12 +196,12 @@ async def test_writing_behind_goes_on() -> None:
     """After all was put, or where putting has failed, the next mask is put again."""
     slow = SlowMasks()
     slow.gate.set()
-    shelf = WriteBehindShelf(slow, places=2, dropped=pytest.fail)
+    shelf = WriteBehindShelf(slow, places=2, pause=0, dropped=pytest.fail)
     addresses = [replace(ADDRESS, handle=MaskHandle.new()) for _ in range(3)]
     for address in addresses:
         await shelf.put(address, LOGITS)
         await shelf.drain()
-    failing = WriteBehindShelf(FailingMasks(), places=2, dropped=pytest.fail)
+    failing = WriteBehindShelf(FailingMasks(), places=2, pause=0, dropped=pytest.fail)
     for _ in range(3):
         await failing.put(ADDRESS, LOGITS)
         with pytest.raises(CacheUnavailable):

@@ -22,12 +22,14 @@ class WriteBehindShelf:
     Args:
         inner: The shelf.
         places: Masks that may wait.
+        pause: Seconds before the first of them is put: by then its answer has left, and has not waited for the work.
         dropped: Called for each one that may not.
     """
 
-    def __init__(self, inner: MaskShelf, *, places: int, dropped: Callable[[], None]) -> None:
+    def __init__(self, inner: MaskShelf, *, places: int, pause: float, dropped: Callable[[], None]) -> None:
         self._inner = inner
         self._places = places
+        self._pause = pause
         self._dropped = dropped
         self._waiting: deque[tuple[MaskAddress, npt.NDArray[np.float16]]] = deque()
         self._writer: asyncio.Task[None] | None = None
@@ -51,5 +53,6 @@ class WriteBehindShelf:
             await self._writer
 
     async def _write(self) -> None:
+        await asyncio.sleep(self._pause)
         while self._waiting:
             await self._inner.put(*self._waiting.popleft())

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _PLACES = 256
 """Masks that may wait for Redis, 32 MiB of SAM's: more than a second's work for one core."""
+_PAUSE = 0.03
+"""Seconds; nobody clicks again as fast."""
 
 
 @asynccontextmanager
@@ -33,7 +35,7 @@ async def open_masks(settings: Settings, shared: MaskShelf, metrics: MaskMetrics
         yield near
         return
     counted = InstrumentedMasks(shared, tier="l2", metrics=metrics)
-    behind = WriteBehindShelf(counted, places=_PLACES, dropped=metrics.unshared.inc)
+    behind = WriteBehindShelf(counted, places=_PLACES, pause=_PAUSE, dropped=metrics.unshared.inc)
     try:
         yield NearMaskShelf(near, behind)
     finally:

@@ -32,9 +32,13 @@ def pack(logits: npt.NDArray[np.float16]) -> bytes:
     Those are entropy-coded; looking for repeats as well would take twice the time and find none. What is not a number
     is written as 0.
     """
-    numbers = np.nan_to_num(logits.astype(np.float32), nan=0.0).clip(-_MOST, _MOST)
-    step = max(float(np.abs(numbers).max()) / _STEPS, _LEAST_STEP)
-    steps = np.rint(numbers / step).astype(np.int8)
+    numbers = logits.astype(np.float32)
+    largest = float(np.abs(numbers).max())
+    if not largest <= _MOST:  # nor is NaN
+        numbers = np.nan_to_num(numbers, nan=0.0).clip(-_MOST, _MOST)
+        largest = float(np.abs(numbers).max())
+    step = max(largest / _STEPS, _LEAST_STEP)
+    steps = np.rint(numbers * np.float32(1 / step)).astype(np.int8)
     compressor = zlib.compressobj(1, strategy=zlib.Z_HUFFMAN_ONLY)
     body = compressor.compress(np.diff(steps, axis=1, prepend=np.int8(0)).tobytes()) + compressor.flush()
     return _HEADER.pack(_MAGIC, len(logits), step) + body
