@@ -166,7 +166,7 @@ def summary(hovers: list[Hover], prompts: int) -> dict[str, float]:
     return {
         "answered": median(len(hover.answered) for hover in hovers),
         "refused": median(hover.refused for hover in hovers),
-        "last_answered": sum(hover.answered[-1][0] == prompts for hover in hovers),
+        "rounds_that_ended_with_the_last_prompt": sum(hover.answered[-1][0] == prompts for hover in hovers),
         "after_a_newer_one": median(hover.late for hover in hovers),
         "answers_per_second": round(median(len(hover.answered) / hover.seconds for hover in hovers), 1),
         "age_p50_ms": round(median(ages), 1),
