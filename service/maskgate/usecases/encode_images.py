@@ -56,20 +56,18 @@ class BulkLane:
 
     Args:
         concurrency: How many images.
-        pause: Seconds after which those that were refused are tried again.
     """
 
-    def __init__(self, *, concurrency: int, pause: float = _PAUSE_SECONDS) -> None:
+    def __init__(self, *, concurrency: int) -> None:
         self.places = asyncio.Semaphore(concurrency)
-        self._pause = pause
 
     async def patiently(self, work: Callable[[], Awaitable[_T]]) -> _T:
-        """Do something again and again, until it is not refused for others who wait."""
+        """Do something, and again after the time that is told while it is refused for others who wait."""
         while True:
             try:
                 return await work()
-            except Overloaded:
-                await asyncio.sleep(self._pause)
+            except Overloaded as refused:
+                await asyncio.sleep(refused.retry_after or _PAUSE_SECONDS)
 
 
 class EncodeImages:

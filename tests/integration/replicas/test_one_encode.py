@@ -12,13 +12,13 @@ import pytest
 from redis import Redis
 
 from maskgate.client import Client
-from maskgate.stack import EmbeddedStack, StackConfig
 from tests.e2e import photos
 from tests.integration.replicas.gateways import click_at_once, replicas, sample, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from maskgate.stack import EmbeddedStack
     from maskgate.transport.grpc._pb import segmentation_pb2 as pb
     from tests.integration.replicas.gateways import Replica
 
@@ -27,12 +27,6 @@ pytestmark = pytest.mark.slow
 GATEWAYS = 3
 CLICKS = 50
 LEASE_SECONDS = 1.0
-
-
-@pytest.fixture(scope="module")
-def stack() -> Iterator[EmbeddedStack]:
-    with EmbeddedStack(StackConfig(gateway=False, triton_grpc_port=0, triton_metrics_port=0)) as running:
-        yield running
 
 
 @pytest.fixture

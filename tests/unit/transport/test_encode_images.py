@@ -141,7 +141,7 @@ async def test_a_bug_ends_the_call(world: World, skin: Skin, resources: Resource
 async def test_who_is_refused_waits(world: World, skin: Skin, resources: Resources) -> None:
     """A batch gives way to clicks: what is refused because others wait is tried again."""
     await skin.upload(PHOTO)
-    world.backend.encode_errors = [Overloaded("Busy.")]
+    world.backend.encode_errors = [Overloaded("Busy.", retry_after=0.1)]
 
     lines = await resources.encode({"image_id": PHOTO_ID})
 
