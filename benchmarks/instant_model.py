@@ -25,6 +25,10 @@ OUTPUTS = {
     "best_iou": ("FP32", "1"),
     "iou_predictions": ("FP32", f"1, {TOKENS}"),
 }
+NEVER_ASKED_FOR = {"low_res_masks": ("FP16", f"1, {TOKENS}, {SIDE}, {SIDE}")}  # the contract has it
+ENCODER_INPUTS = {"image": ("UINT8", "3, 1024, 1024")}
+ENCODER_OUTPUTS = {"image_embeddings": ("FP16", "256, 64, 64")}
+IDENTITY = ("weights_digest", "precision", "preprocessing")
 
 
 class TritonPythonModel:
@@ -53,7 +57,7 @@ class TritonPythonModel:
 
 
 def write_repository(folder: Path, *, model: str) -> Path:
-    """Write the three Triton models that a stack wants of a model; all of them are this one."""
+    """Write the three Triton models that a stack wants of a model; all are this one, and nobody asks the encoder."""
     for part in ("encoder", "decoder", "decoder_multi"):
         version = folder / f"{model}_{part}" / "1"
         version.mkdir(parents=True)
@@ -64,7 +68,10 @@ def write_repository(folder: Path, *, model: str) -> Path:
 
 def _config(name: str) -> str:
     lines = [f'name: "{name}"', 'backend: "python"', "max_batch_size: 32", "dynamic_batching { }"]
-    for kind, tensors in (("input", INPUTS), ("output", OUTPUTS)):
+    is_encoder = name.endswith("_encoder")
+    inputs, outputs = (ENCODER_INPUTS, ENCODER_OUTPUTS) if is_encoder else (INPUTS, OUTPUTS | NEVER_ASKED_FOR)
+    lines += [f'parameters {{ key: "{key}" value {{ string_value: "" }} }}' for key in IDENTITY]
+    for kind, tensors in (("input", inputs), ("output", outputs)):
         described = (f'{{ name: "{it}" data_type: TYPE_{of} dims: [ {dims} ] }}' for it, (of, dims) in tensors.items())
         lines.append(f"{kind} [ {', '.join(described)} ]")
     return "\n".join((*lines, "instance_group [ { kind: KIND_CPU count: 1 } ]", ""))
