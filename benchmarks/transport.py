@@ -61,7 +61,7 @@ SPEC: Final = ModelSpec(
 )
 SIZE: Final = ImageSize(1024, 768)
 SLOTS: Final = PromptSlots.fill(Prompt((Point(500, 300),)), frame=Frame(SIZE, SPEC.input_size), slots=8)
-BOUNDS: Final = TritonBounds(describe=10, encode=10, decode=30, spec_ttl=60)
+BOUNDS: Final = TritonBounds(describe=10, encode=10, decode=30, decode_many=30, spec_ttl=60)
 SLAB, INLINE, CLIENT = "shared memory (slab)", "pre-serialised bytes (inline)", "tritonclient.grpc.aio infer"
 
 Click = Callable[[int], Awaitable[float]]

@@ -148,6 +148,11 @@ class Settings(BaseSettings):
     decode_timeout_seconds: PositiveFloat = Field(
         10.0, description="Time for Triton to decode a prompt, its queue included."
     )
+    decode_many_timeout_seconds: PositiveFloat = Field(
+        60.0,
+        description="Time for Triton to decode prompts that go together, its queue included: 64 long ones take seconds "
+        "on a CPU, and others may be before them.",
+    )
     retry_ratio: float = Field(
         0.1,
         ge=0,
@@ -180,6 +185,16 @@ class Settings(BaseSettings):
     decode_waiting: PositiveInt = Field(
         1024, description="Decodes that may wait for a place; further ones are refused with RESOURCE_EXHAUSTED."
     )
+    bulk_concurrency: PositiveInt = Field(
+        4,
+        description="Chunks of batches at once, from their decoding to their last mask; each has up to 64 prompts and, "
+        "with SAM, 8 MiB of logits, or 32 where all masks are asked for.",
+    )
+    bulk_waiting: PositiveInt = Field(
+        64, description="Chunks of batches that may wait for a place; images beyond are refused."
+    )
+    batch_images: PositiveInt = Field(8, description="Images of one batch that are worked on at once.")
+    max_batch_prompts: int = Field(256, ge=1, le=4096, description="Most prompts of one batch, and most images.")
     render_waiting: PositiveInt = Field(
         256, description="Answers that may wait to be scaled up and written; further ones are refused."
     )

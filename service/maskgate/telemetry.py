@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_PROMPTS = (1, 2, 4, 8, 16, 32, 64)
 
 
 class CallMetrics:
@@ -169,6 +170,12 @@ class InferenceMetrics:
             "maskgate_inference_errors",
             "Calls to the inference server that failed, by model, stage and reason.",
             ("model", "stage", "reason"),
+            registry=registry,
+        )
+        self.together = Histogram(
+            "maskgate_batch_prompts",
+            "Prompts that went to the decoder of many prompts together.",
+            buckets=_PROMPTS,
             registry=registry,
         )
         self.sent_bytes = Counter(

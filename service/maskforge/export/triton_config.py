@@ -145,7 +145,7 @@ def _decoder_multi(name: str, config: SamConfig, parameters: Mapping[str, str]) 
         max_batch=2,
         inputs=_decoder_inputs(config, MANY_PROMPTS),
         outputs=_decoder_outputs(config, MANY_PROMPTS),
-        queues=(Queue(10 * SECOND, 64), Queue(10 * SECOND, 64)),
+        queues=(Queue(60 * SECOND, 64), Queue(60 * SECOND, 64)),
         parameters={
             **parameters,
             "max_prompts": str(PROMPTS.max),

@@ -226,6 +226,7 @@ class InstrumentedBackend:
         call: Call,
     ) -> DecodedRows:
         """See InferenceBackend."""
+        self._metrics.together.observe(len(rows))
         with self._observed(spec.name, "decode_many"):
             return await self._inner.decode_many(spec, embedding, rows, selection, call=call)
 

@@ -115,6 +115,7 @@ def _create_triton(settings: Settings, region: Region | None, metrics: Metrics) 
         describe=settings.describe_timeout_seconds,
         encode=settings.encode_timeout_seconds,
         decode=settings.decode_timeout_seconds,
+        decode_many=settings.decode_many_timeout_seconds,
         spec_ttl=settings.spec_ttl_seconds,
         retry_ratio=settings.retry_ratio,
     )

@@ -20,9 +20,11 @@ from maskgate.usecases.encode_images import BulkLane, EncodeImages
 from maskgate.usecases.get_embedding import GetEmbedding
 from maskgate.usecases.get_image import GetImage
 from maskgate.usecases.keep_masks import KeepMasks
+from maskgate.usecases.lay_out_prompt import LayOutPrompt
 from maskgate.usecases.render_masks import RenderMasks
 from maskgate.usecases.resolve_mask import ResolveMask
 from maskgate.usecases.segment import Segment
+from maskgate.usecases.segment_batch import BatchLimits, SegmentBatch, Steps
 from maskgate.usecases.segment_stream import Holds, SegmentStream
 from maskgate.usecases.upload_image import UploadImage
 
@@ -101,30 +103,13 @@ def create_embed(settings: Settings, ports: Ports) -> EmbedImage:
 
 def create_usecases(settings: Settings, ports: Ports, embed: EmbedImage) -> UseCases:
     """Create the use cases over any adapters."""
-    decode = Decode(
-        backend=ports.backend,
-        admission=Admission(
-            tier="decode",
-            concurrency=settings.decode_concurrency,
-            waiting=settings.decode_waiting,
-            watcher=ports.admissions,
-        ),
-    )
+    steps = _create_steps(settings, ports, embed)
     segment = Segment(
-        embed=embed,
-        resolve=ResolveMask(shelf=ports.masks, reader=ports.mask_reader, offload=ports.offload),
-        decode=decode,
-        render=RenderMasks(
-            encoder=ports.mask_encoder,
-            offload=ports.offload,
-            admission=Admission(
-                tier="render",
-                concurrency=settings.threads,
-                waiting=settings.render_waiting,
-                watcher=ports.admissions,
-            ),
-        ),
-        keep=KeepMasks(shelf=ports.masks),
+        embed=steps.embed,
+        lay_out=steps.lay_out,
+        decode=steps.decode,
+        render=steps.render,
+        keep=steps.keep,
         backend=ports.backend,
         default_model=settings.models[0],
     )
@@ -145,6 +130,18 @@ def create_usecases(settings: Settings, ports: Ports, embed: EmbedImage) -> UseC
         upload_image=upload,
         get_image=GetImage(store=ports.store),
         segment=segment,
+        segment_batch=SegmentBatch(
+            steps=steps,
+            backend=ports.backend,
+            admission=Admission(
+                tier="bulk",
+                concurrency=settings.bulk_concurrency,
+                waiting=settings.bulk_waiting,
+                watcher=ports.admissions,
+            ),
+            limits=BatchLimits(prompts=settings.max_batch_prompts, images=settings.batch_images),
+            default_model=settings.models[0],
+        ),
         check_images=CheckImages(store=ports.store),
         encode_images=EncodeImages(
             embed=embed,
@@ -170,6 +167,25 @@ def _create_segment_stream(settings: Settings, ports: Ports, *, embed: EmbedImag
         holds=Holds(ports.places // 2),  # the other half is for those who click
         default_model=settings.models[0],
         prompt_seconds=settings.request_timeout_seconds,
+    )
+
+
+def _create_steps(settings: Settings, ports: Ports, embed: EmbedImage) -> Steps:
+    decode = Admission(
+        tier="decode",
+        concurrency=settings.decode_concurrency,
+        waiting=settings.decode_waiting,
+        watcher=ports.admissions,
+    )
+    render = Admission(
+        tier="render", concurrency=settings.threads, waiting=settings.render_waiting, watcher=ports.admissions
+    )
+    return Steps(
+        embed=embed,
+        lay_out=LayOutPrompt(resolve=ResolveMask(shelf=ports.masks, reader=ports.mask_reader, offload=ports.offload)),
+        decode=Decode(backend=ports.backend, admission=decode),
+        render=RenderMasks(encoder=ports.mask_encoder, offload=ports.offload, admission=render),
+        keep=KeepMasks(shelf=ports.masks),
     )
 
 

@@ -49,11 +49,6 @@ class ModelSpec:
         """Size of fp16 logits."""
         return 2 * self.mask_size**2
 
-    @property
-    def longest_prompt(self) -> int:
-        """How many slots a prompt can fill at most."""
-        return self.slot_buckets[-1]
-
     def bucket(self, slots: int) -> int:
         """Return the smallest bucket with so many slots; there is one for what `Prompt.check_fits` has let pass."""
         return next(bucket for bucket in self.slot_buckets if bucket >= slots)
@@ -61,7 +56,7 @@ class ModelSpec:
     @property
     def max_points(self) -> int:
         """Most points of a prompt without a box, whose place a pad point takes; a box takes two slots."""
-        return self.prompt_slots - 1
+        return self.slot_buckets[-1] - 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,7 +122,7 @@ class Prompt:
         """
         if self.mask is not None:
             self.mask.check_fits(spec.mask_size)
-        limit = spec.prompt_slots - (1 if self.box is None else 2)
+        limit = spec.max_points - (0 if self.box is None else 1)
         if len(self.points) > limit:
             raise InvalidPrompt(
                 f"{len(self.points)} points are too many: the model takes {limit} "
@@ -169,6 +169,11 @@ class Prompt:
             return self
         points = tuple(Point(point.x * size.width, point.y * size.height, point.label) for point in self.points)
         return Prompt(points, None if self.box is None else _scaled(self.box, size), self.mask)
+
+    @property
+    def slots(self) -> int:
+        """How many slots it fills: one for each point, two for a box, one for the pad point in the place of a box."""
+        return sum(1 for _ in _slots_of(self))
 
     def select(self, multimask: Multimask) -> MaskSelection:
         """Choose the outputs that answer this prompt.

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from maskgate.domain.prompt import Multimask
+
 if TYPE_CHECKING:
     import numpy.typing as npt
 
@@ -53,6 +55,11 @@ def stability_score(logits: npt.NDArray[np.float16], frame: Frame, *, offset: fl
     """
     areas = _areas(logits, frame, offset)
     return areas.inner / areas.outer if areas.outer else 0.0
+
+
+def resolved(decoded: DecodedMasks, multimask: Multimask, frame: Frame) -> DecodedMasks:
+    """Return the masks that are meant: all that were selected, or the one that SAM 2's rule chooses of them."""
+    return resolve_stable(decoded, frame) if multimask is Multimask.STABLE else decoded
 
 
 def resolve_stable(decoded: DecodedMasks, frame: Frame) -> DecodedMasks:

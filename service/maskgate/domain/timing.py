@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class CacheTier(enum.Enum):
@@ -33,3 +37,23 @@ class Timing:
     decode: float
     postprocess: float
     total: float
+
+    @classmethod
+    def of_all(cls, parts: Sequence[Timing], *, total: float) -> Timing | None:
+        """Add up what parts of a call took, also where they ran beside each other; the tier is the farthest of theirs.
+
+        None where there are no parts.
+        """
+        if not parts:
+            return None
+        return cls(
+            cache_tier=max((part.cache_tier for part in parts), key=_NEAREST_FIRST.index),
+            queue=sum(part.queue for part in parts),
+            encode=sum(part.encode for part in parts),
+            decode=sum(part.decode for part in parts),
+            postprocess=sum(part.postprocess for part in parts),
+            total=total,
+        )
+
+
+_NEAREST_FIRST = (CacheTier.L1, CacheTier.L2, CacheTier.MISS)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from maskgate.usecases.get_embedding import GetEmbedding
     from maskgate.usecases.get_image import GetImage
     from maskgate.usecases.segment import Segment
+    from maskgate.usecases.segment_batch import SegmentBatch
     from maskgate.usecases.segment_stream import SegmentStream
     from maskgate.usecases.upload_image import UploadImage
 
@@ -24,6 +25,7 @@ class UseCases:
     upload_image: UploadImage
     get_image: GetImage
     segment: Segment
+    segment_batch: SegmentBatch
     check_images: CheckImages
     encode_images: EncodeImages
     get_embedding: GetEmbedding

@@ -1,4 +1,4 @@
-"""Decode the masks of a prompt, when it is its turn."""
+"""Decode the masks of prompts: which decoder takes them is decided here."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from maskgate.domain.call import Call
     from maskgate.domain.embedding import HeldEmbedding
     from maskgate.domain.mask import DecodedMasks
@@ -43,5 +45,24 @@ class Decode:
         """
         async with self._admission.permit(deadline=call.deadline) as queued:
             started = perf_counter()
-            masks = await self._backend.decode(spec, embedding, slots, selection, call=call)
+            (masks,) = await self.admitted(spec, embedding, (slots,), selection, call=call)
             return Decoded(masks, queue=queued, decode=perf_counter() - started)
+
+    async def admitted(
+        self,
+        spec: ModelSpec,
+        embedding: HeldEmbedding,
+        rows: Sequence[PromptSlots],
+        selection: MaskSelection,
+        *,
+        call: Call,
+    ) -> tuple[DecodedMasks, ...]:
+        """Decode 1 to `max_prompts` prompts of one width for a caller that holds a permit of another tier.
+
+        A short prompt alone goes to the decoder of one prompt, which batches it with those on other images; long ones,
+        and several, to that of many.
+        """
+        if len(rows) == 1 and len(rows[0].labels) == spec.prompt_slots:
+            return (await self._backend.decode(spec, embedding, rows[0], selection, call=call),)
+        decoded = await self._backend.decode_many(spec, embedding, rows, selection, call=call)
+        return tuple(decoded[row] for row in range(len(decoded)))

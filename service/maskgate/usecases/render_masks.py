@@ -32,11 +32,15 @@ class RenderMasks:
         Raises:
             Overloaded: Too many answers wait already.
         """
-        most = 1 if output.best_alone else None
         async with self._admission.permit():
-            return await self._offload(
-                lambda: tuple(self._render(mask, output) for mask in masks_of(decoded, frame, most=most))
-            )
+            return await self.admitted(decoded, frame, output)
+
+    async def admitted(self, decoded: DecodedMasks, frame: Frame, output: MaskOutput) -> tuple[RenderedMask, ...]:
+        """Do the same for a caller that holds a permit of another tier."""
+        most = 1 if output.best_alone else None
+        return await self._offload(
+            lambda: tuple(self._render(mask, output) for mask in masks_of(decoded, frame, most=most))
+        )
 
     def _render(self, mask: Mask, output: MaskOutput) -> RenderedMask:
         runs = mask.runs

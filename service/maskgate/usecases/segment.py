@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from maskgate.domain.embedding import EmbeddingKey
 from maskgate.domain.frame import Frame
-from maskgate.domain.prompt import Multimask, PromptSlots
-from maskgate.domain.stability import resolve_stable
+from maskgate.domain.stability import resolved
 from maskgate.domain.timing import Timing
 
 if TYPE_CHECKING:
@@ -23,8 +22,8 @@ if TYPE_CHECKING:
     from maskgate.usecases.decode import Decode
     from maskgate.usecases.embed_image import EmbedImage
     from maskgate.usecases.keep_masks import KeepMasks
+    from maskgate.usecases.lay_out_prompt import LayOutPrompt
     from maskgate.usecases.render_masks import RenderMasks
-    from maskgate.usecases.resolve_mask import ResolveMask
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,7 @@ class Segment:
         self,
         *,
         embed: EmbedImage,
-        resolve: ResolveMask,
+        lay_out: LayOutPrompt,
         decode: Decode,
         render: RenderMasks,
         keep: KeepMasks,
@@ -53,7 +52,7 @@ class Segment:
         default_model: str,
     ) -> None:
         self._embed = embed
-        self._resolve = resolve
+        self._lay_out = lay_out
         self._decode = decode
         self._render = render
         self._keep = keep
@@ -75,11 +74,11 @@ class Segment:
         query.prompt.check_fits(spec)
         async with self._embed(query.image_id, spec) as embedded:
             frame = Frame(embedded.embedding.original, spec.input_size)
-            slots = await self._slots(query, spec, frame)
+            slots = await self._lay_out(query.prompt, EmbeddingKey.of(query.image_id, spec), frame, spec)
             selection = query.prompt.select(query.multimask)
             decoded = await self._decode(spec, embedded.embedding, slots, selection, call=call)
         decoded_at = perf_counter()
-        masks = await self._masks(query, spec, _chosen(decoded.masks, query.multimask, frame), frame)
+        masks = await self._masks(query, spec, resolved(decoded.masks, query.multimask, frame), frame)
         rendered_at = perf_counter()
         timing = Timing(
             cache_tier=embedded.effort.tier,
@@ -91,13 +90,6 @@ class Segment:
         )
         return Segmentation(query.image_id, spec.name, frame.original, masks, timing)
 
-    async def _slots(self, query: SegmentQuery, spec: ModelSpec, frame: Frame) -> PromptSlots:
-        query.prompt.check_inside(frame.original)
-        prompt = query.prompt.in_pixels(frame.original)
-        key = EmbeddingKey.of(query.image_id, spec)
-        mask = None if prompt.mask is None else await self._resolve(prompt.mask, key, frame, spec.mask_size)
-        return PromptSlots.fill(prompt, frame=frame, slots=spec.prompt_slots, mask=mask)
-
     async def _masks(
         self, query: SegmentQuery, spec: ModelSpec, chosen: DecodedMasks, frame: Frame
     ) -> tuple[RenderedMask, ...]:
@@ -105,7 +97,3 @@ class Segment:
         if query.output.handles is False:
             return masks
         return await self._keep(EmbeddingKey.of(query.image_id, spec), chosen, masks)
-
-
-def _chosen(decoded: DecodedMasks, multimask: Multimask, frame: Frame) -> DecodedMasks:
-    return resolve_stable(decoded, frame) if multimask is Multimask.STABLE else decoded

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-BOUNDS = TritonBounds(describe=10, encode=10, decode=60, spec_ttl=60)
+BOUNDS = TritonBounds(describe=10, encode=10, decode=60, decode_many=60, spec_ttl=60)
 QUEUE_SIZE = 512  # of the committed decoder, for each priority
 
 

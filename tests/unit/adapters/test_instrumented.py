@@ -114,6 +114,7 @@ async def test_calls_to_the_backend_are_timed() -> None:
 
     assert len(rows) == 3
     assert counted("inference_duration_seconds_count", model="tiny", stage="decode_many") == 1
+    assert counted("batch_prompts_sum") == 3
     assert counted("inference_duration_seconds_count", model="tiny", stage="encode") == 1
     assert counted("inference_duration_seconds_count", model="tiny", stage="decode") == 2
     assert counted("inference_in_flight", stage="decode") == 0

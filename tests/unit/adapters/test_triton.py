@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 ModelInferRequest, ModelInferResponse = service_pb2.ModelInferRequest, service_pb2.ModelInferResponse
 SLOTS = PromptSlots.fill(Prompt((Point(10, 20),)), frame=Frame(SIZE, 64), slots=8)
-BOUNDS = TritonBounds(describe=5, encode=5, decode=5, spec_ttl=5, reconnect=0.05)
+BOUNDS = TritonBounds(describe=5, encode=5, decode=5, decode_many=5, spec_ttl=5, reconnect=0.05)
 
 
 def encoder_config() -> ModelConfig:
@@ -467,7 +467,7 @@ async def test_clicks_need_no_decoder_of_many(failed: bool) -> None:  # noqa: FB
     """Where it could not be loaded, prompts are short and go one by one; it is looked for again."""
     triton = TritonLike()
     triton.unloaded = {"tiny_decoder_multi"}
-    async with backend_of(triton, TritonBounds(describe=5, encode=5, decode=5, spec_ttl=0)) as backend:
+    async with backend_of(triton, TritonBounds(describe=5, encode=5, decode=5, decode_many=5, spec_ttl=0)) as backend:
         spec = await backend.spec("tiny")
         if not failed:
             triton.unloaded = set()
@@ -483,7 +483,9 @@ async def test_clicks_need_no_decoder_of_many(failed: bool) -> None:  # noqa: FB
 async def test_specs_are_remembered_for_a_while() -> None:
     """A spec is asked of Triton once, and again after its time."""
     triton = TritonLike()
-    async with backend_of(triton, TritonBounds(describe=5, encode=5, decode=5, spec_ttl=0.05)) as backend:
+    async with backend_of(
+        triton, TritonBounds(describe=5, encode=5, decode=5, decode_many=5, spec_ttl=0.05)
+    ) as backend:
         first = [await backend.spec("tiny") for _ in range(3)]
         asked_first = triton.described
         time.sleep(0.06)  # noqa: ASYNC251 - nothing else runs

@@ -55,9 +55,9 @@ def test_senseless_prompts_are_refused(given: tuple[Point, ...], box: Box | None
         Prompt(given, box)
 
 
-@pytest.mark.parametrize(("box", "limit"), [(None, 7), (BOX, 6)])
+@pytest.mark.parametrize(("box", "limit"), [(None, 15), (BOX, 14)])
 def test_points_have_to_fit_the_slots(box: Box | None, limit: int) -> None:
-    """Of P slots a pad point takes one, or a box two; one point more than the rest is refused with the limit."""
+    """Of the most slots a pad point takes one, or a box two; one point more than the rest is refused with the limit."""
     Prompt(points(limit), box).check_fits(SPEC)
 
     with pytest.raises(InvalidPrompt, match="too many") as refusal:

@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import json
-from base64 import b64encode
+from base64 import b64decode, b64encode
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import grpc
 from google.protobuf.json_format import MessageToDict
 
-from maskgate.transport.grpc._pb import images_pb2, models_pb2
+from maskgate.transport.grpc._pb import images_pb2, models_pb2, segmentation_pb2
 from maskgate.transport.grpc._pb.images_pb2_grpc import ImageServiceStub
 from maskgate.transport.grpc._pb.models_pb2_grpc import ModelServiceStub
-from tests.unit.transport.skins import Answer, GrpcSkin, RestSkin, from_error, from_http, from_rpc
+from maskgate.transport.grpc._pb.segmentation_pb2_grpc import SegmentationServiceStub
+from maskgate.transport.status import HTTP_STATUS
+from tests.unit.transport.skins import (
+    FORMATS,
+    Answer,
+    GrpcSkin,
+    RestSkin,
+    from_error,
+    from_http,
+    from_rpc,
+    rewrite_mask,
+    rewrite_timing,
+)
 
 if TYPE_CHECKING:
     from tests.unit.transport.skins import Skin
@@ -21,6 +34,9 @@ NO_CONTENT = 204
 
 Source = dict[str, str | bytes]
 """Where an image comes from, by the names of the contract."""
+
+Images = Sequence[tuple[str, Sequence[dict[str, Any]]]]
+"""Identifiers, and the prompts of each."""
 
 
 class Resources(Protocol):
@@ -41,6 +57,12 @@ class Resources(Protocol):
     async def list_models(self) -> Answer: ...
 
     async def get_model(self, name: str) -> Answer: ...
+
+    async def segment_batch(
+        self, images: Images, *, asking: dict[str, Any] | None = None, timeout: float | None = None
+    ) -> Answer:
+        """Segment images by prompts; these, and what else is asked, as in JSON."""
+        ...
 
 
 class RestResources:
@@ -87,6 +109,14 @@ class RestResources:
     async def get_model(self, name: str) -> Answer:
         return from_http(await self._client.get(f"/v1/models/{name}"))
 
+    async def segment_batch(
+        self, images: Images, *, asking: dict[str, Any] | None = None, timeout: float | None = None
+    ) -> Answer:
+        body = {"images": [{"image_id": name, "prompts": list(prompts)} for name, prompts in images]} | (asking or {})
+        headers = {} if timeout is None else {"Request-Timeout": str(timeout)}
+        content = json.dumps(body).encode()  # NaN included, as other clients write it
+        return from_http(await self._client.post("/v1/images:segment", content=content, headers=headers))
+
 
 class GrpcResources:
     """Messages over HTTP/2."""
@@ -94,6 +124,7 @@ class GrpcResources:
     def __init__(self, skin: GrpcSkin) -> None:
         self._images: Any = ImageServiceStub(skin.channel)  # type: ignore[no-untyped-call]
         self._models: Any = ModelServiceStub(skin.channel)  # type: ignore[no-untyped-call]
+        self._segmentation: Any = SegmentationServiceStub(skin.channel)  # type: ignore[no-untyped-call]
 
     async def check(self, *image_ids: str) -> Answer:
         answer = await from_rpc(self._images.CheckImages(images_pb2.CheckImagesRequest(image_ids=image_ids)))
@@ -128,6 +159,24 @@ class GrpcResources:
         _rewrite_model(answer.payload)
         return answer
 
+    async def segment_batch(
+        self, images: Images, *, asking: dict[str, Any] | None = None, timeout: float | None = None
+    ) -> Answer:
+        asking = asking or {}
+        request = segmentation_pb2.SegmentBatchRequest(model=asking.get("model", ""))
+        request.multimask = f"MULTIMASK_{asking.get('multimask', 'auto').upper()}"  # type: ignore[assignment] # its name
+        request.coordinates = f"COORDINATE_SPACE_{asking.get('coordinates', 'pixels').upper()}"  # type: ignore[assignment]
+        output = asking.get("output", {})
+        request.output.formats.extend(FORMATS[form] for form in output.get("formats", ()))
+        if "mask_handles" in output:
+            request.output.mask_handles = output["mask_handles"]
+        for name, prompts in images:
+            request.images.add(image_id=name, prompts=[_prompt(**prompt) for prompt in prompts])
+        answer = await from_rpc(self._segmentation.SegmentBatch(request, timeout=timeout))
+        for part in (answer.payload, *answer.payload.get("images", ())):
+            _rewrite_part(part)
+        return answer
+
 
 def of(skin: Skin) -> Resources:
     """The same client, with its other methods."""
@@ -153,3 +202,37 @@ def _rewrite_model(model: dict[str, Any]) -> None:
     """Write what is unset as JSON does."""
     if model.get("ready") is False:
         model.update(dict.fromkeys(model.keys() - {"name", "is_default", "ready"}))
+
+
+def _prompt(
+    points: Sequence[dict[str, Any]] = (), box: dict[str, Any] | None = None, mask: dict[str, str] | None = None
+) -> segmentation_pb2.Prompt:
+    return segmentation_pb2.Prompt(
+        points=[segmentation_pb2.Point(**point) for point in points],
+        box=box and segmentation_pb2.Box(**box),
+        mask=mask and segmentation_pb2.MaskPrompt(**{name: _field(name, text) for name, text in mask.items()}),
+    )
+
+
+def _field(name: str, text: str) -> Any:  # noqa: ANN401 - text or bytes
+    return text if name == "mask_handle" else b64decode(text)
+
+
+def _rewrite_part(part: dict[str, Any]) -> None:
+    """Write a batch's answer, or an image's part of it, as JSON does."""
+    part.setdefault("timing", None)
+    if part["timing"]:
+        rewrite_timing(part["timing"])
+    if "image_id" in part:
+        _rewrite_error(part)
+        for prompt in part["prompts"]:
+            _rewrite_error(prompt)
+            for mask in prompt["masks"]:
+                rewrite_mask(mask)
+
+
+def _rewrite_error(part: dict[str, Any]) -> None:
+    error = part.setdefault("error", None)
+    if error:
+        code = grpc.StatusCode[error.pop("code")]
+        part["error"] = {"code": HTTP_STATUS[code], "status": code.name, **error}

@@ -84,7 +84,7 @@ class MaskPrompt:
         return encoded if self.mask_handle is None else {**encoded, "mask_handle": self.mask_handle}
 
 
-_FORMATS = {
+FORMATS = {
     "": pb.MASK_FORMAT_UNSPECIFIED,
     "rle": pb.MASK_FORMAT_COCO_RLE,
     "png": pb.MASK_FORMAT_PNG,
@@ -298,13 +298,19 @@ def _payload(message: Message) -> dict[str, Any]:
     if "size_bytes" in fields:  # JSON of protobuf writes 64-bit integers as text
         fields["size_bytes"] = int(fields["size_bytes"])
     for mask in fields.get("masks", ()):
-        _rewrite_mask(mask)
+        rewrite_mask(mask)
     if "timing" in fields:
-        fields["timing"]["cache_tier"] = fields["timing"]["cache_tier"].removeprefix("CACHE_TIER_").lower()
+        rewrite_timing(fields["timing"])
     return fields
 
 
-def _rewrite_mask(mask: dict[str, Any]) -> None:
+def rewrite_timing(timing: dict[str, Any]) -> None:
+    """Write a timing as JSON does."""
+    timing["cache_tier"] = timing["cache_tier"].removeprefix("CACHE_TIER_").lower()
+
+
+def rewrite_mask(mask: dict[str, Any]) -> None:
+    """Write a mask as JSON does."""
     mask["area"] = int(mask["area"])
     for form in ("box", "rle", "cropped_png", "low_res_logits"):
         mask.setdefault(form, None)
@@ -322,7 +328,7 @@ def _polygon(polygon: dict[str, Any]) -> dict[str, Any]:
 
 def _output(output: Output) -> pb.MaskOutput:
     return pb.MaskOutput(
-        formats=[_FORMATS.get(form, 99) for form in output.formats],  # type: ignore[misc] # a newer client's
+        formats=[FORMATS.get(form, 99) for form in output.formats],  # type: ignore[misc] # a newer client's
         polygon_tolerance=output.polygon_tolerance,
         polygon_min_area=output.polygon_min_area,
         mask_handles=output.mask_handles,

@@ -25,7 +25,7 @@ def world() -> World:
 
 def described(spec: Any, *, is_default: bool) -> dict[str, Any]:  # noqa: ANN401 - a spec, read by its fields' names
     known = {name: getattr(spec, name) for name in KNOWN} | {"embedding_shape": list(spec.embedding_shape)}
-    return {"name": spec.name, "is_default": is_default, "ready": True, "max_points": spec.prompt_slots - 1} | known
+    return {"name": spec.name, "is_default": is_default, "ready": True, "max_points": spec.slot_buckets[-1] - 1} | known
 
 
 async def test_models_are_listed(resources: Resources) -> None:

@@ -315,6 +315,7 @@ async def test_the_documentation_describes_every_route(rest: RestSkin) -> None:
         "/v1/images/{image_id}/embedding",
         "/v1/images:check",
         "/v1/images:encode",
+        "/v1/images:segment",
         "/v1/models",
         "/v1/models/{name}",
         "/livez",

@@ -16,6 +16,7 @@ from maskgate.usecases.admission import Admission
 from maskgate.usecases.decode import Decode
 from maskgate.usecases.embed_image import EmbeddingTiers, EmbedImage
 from maskgate.usecases.keep_masks import KeepMasks
+from maskgate.usecases.lay_out_prompt import LayOutPrompt
 from maskgate.usecases.render_masks import RenderMasks
 from maskgate.usecases.resolve_mask import ResolveMask
 from maskgate.usecases.segment import Segment, Segmentation
@@ -62,7 +63,7 @@ class World:
         )
         self._segment = Segment(
             embed=embed,
-            resolve=ResolveMask(shelf=self.masks, reader=FakeMaskReader(), offload=inline),
+            lay_out=LayOutPrompt(resolve=ResolveMask(shelf=self.masks, reader=FakeMaskReader(), offload=inline)),
             decode=decode,
             render=RenderMasks(
                 encoder=FakeMaskEncoder(),
@@ -172,9 +173,20 @@ async def test_an_unknown_model_is_refused_before_encoding(world: World) -> None
 async def test_a_prompt_too_long_is_refused_before_encoding(world: World) -> None:
     """More points than the model has slots for cost nothing."""
     with pytest.raises(InvalidPrompt, match="too many"):
-        await world.segment(IMAGE_ID, Prompt(tuple(Point(1, 1) for _ in range(8))))
+        await world.segment(IMAGE_ID, Prompt(tuple(Point(1, 1) for _ in range(16))))
 
     assert (0, 0) == (world.backend.encodes, world.store.reads)
+
+
+@pytest.mark.parametrize(("points", "slots"), [(7, 8), (8, 16), (15, 16)])
+async def test_long_prompts_are_decoded(world: World, points: int, slots: int) -> None:
+    """A prompt that the decoder of one prompt has no slots for goes to that of many, as narrow as it takes it."""
+    answer = await world.segment(IMAGE_ID, Prompt(tuple(Point(index, 1) for index in range(points))))
+
+    (decode,) = world.backend.decodes
+    assert (1, slots) == (len(answer.masks), len(decode.slots.labels))
+    assert ([] if slots == 8 else [1]) == world.backend.together
+    assert [*[1] * points, -1, *[-2] * (slots - points - 1)] == decode.slots.labels.tolist()
 
 
 async def test_a_prompt_outside_the_image_is_refused_before_decoding(world: World) -> None:

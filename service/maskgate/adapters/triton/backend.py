@@ -139,7 +139,8 @@ class TritonBackend:
 
     async def _decode(self, asked: Asked, call: Call) -> DecodedRows:
         """Have prompts decoded in the time that the call or the decoder has, whichever is less."""
-        bounded = replace(call, deadline=call.deadline.within(self._bounds.decode))
+        longest = self._bounds.decode_many if asked.many else self._bounds.decode
+        bounded = replace(call, deadline=call.deadline.within(longest))
         pick = partial(self._endpoints.pick, asked.spec, local=asked.embedding.place is not None)
         send = partial(self._deliver, asked=asked, call=bounded)
         reply = await self._dispatch(Errand(asked.stage, asked.spec.name, bounded.deadline, pick, send))

@@ -13,6 +13,7 @@ class TritonBounds:
         describe: For configuration and health.
         encode: For one image, its wait in Triton's queue included.
         decode: For one prompt, its wait in Triton's queue included.
+        decode_many: Likewise, for as many as go together.
         spec_ttl: How long a model's spec is believed; an engine that was replaced is noticed after that.
         reconnect: For a connection that was lost to come back, before a call is sent again; gRPC tries once a second,
             give or take a fifth.
@@ -22,6 +23,7 @@ class TritonBounds:
     describe: float
     encode: float
     decode: float
+    decode_many: float
     spec_ttl: float
     reconnect: float = 1.5
     retry_ratio: float = 0.1

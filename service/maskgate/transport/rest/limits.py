@@ -19,6 +19,8 @@ UPLOAD_PATH = "/v1/images"
 ENCODE_PATH = f"{UPLOAD_PATH}:encode"
 MOST_JSON_BYTES = 1024 * 1024
 """Of a body, and of a message on a WebSocket."""
+BATCH_PATH = f"{UPLOAD_PATH}:segment"
+_MOST_BATCH_BYTES = 8 * MOST_JSON_BYTES
 _FORM_OVERHEAD_BYTES = 64 * 1024  # headers and boundaries of a form, beside the file in it
 
 
@@ -46,7 +48,8 @@ class BodyLimit:
             base64 = self._max_upload_bytes * 4 // 3
             return _counting(receive, length, limit=MOST_JSON_BYTES + base64, refuse=_json_too_long)
         if scope["path"] != UPLOAD_PATH:
-            return _counting(receive, length, limit=MOST_JSON_BYTES, refuse=_json_too_long)
+            most = _MOST_BATCH_BYTES if scope["path"] == BATCH_PATH else MOST_JSON_BYTES
+            return _counting(receive, length, limit=most, refuse=_json_too_long)
         form = _FORM_OVERHEAD_BYTES if is_form(headers) else 0
         return _counting(receive, length, limit=self._max_upload_bytes + form, refuse=_upload_too_long)
 

@@ -109,6 +109,62 @@ class Prompt(_message.Message):
     mask: MaskPrompt
     def __init__(self, points: _Optional[_Iterable[_Union[Point, _Mapping]]] = ..., box: _Optional[_Union[Box, _Mapping]] = ..., mask: _Optional[_Union[MaskPrompt, _Mapping]] = ...) -> None: ...
 
+class ImagePrompts(_message.Message):
+    __slots__ = ("image_id", "prompts")
+    IMAGE_ID_FIELD_NUMBER: _ClassVar[int]
+    PROMPTS_FIELD_NUMBER: _ClassVar[int]
+    image_id: str
+    prompts: _containers.RepeatedCompositeFieldContainer[Prompt]
+    def __init__(self, image_id: _Optional[str] = ..., prompts: _Optional[_Iterable[_Union[Prompt, _Mapping]]] = ...) -> None: ...
+
+class SegmentBatchRequest(_message.Message):
+    __slots__ = ("images", "multimask", "model", "coordinates", "output")
+    IMAGES_FIELD_NUMBER: _ClassVar[int]
+    MULTIMASK_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    COORDINATES_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    images: _containers.RepeatedCompositeFieldContainer[ImagePrompts]
+    multimask: Multimask
+    model: str
+    coordinates: CoordinateSpace
+    output: MaskOutput
+    def __init__(self, images: _Optional[_Iterable[_Union[ImagePrompts, _Mapping]]] = ..., multimask: _Optional[_Union[Multimask, str]] = ..., model: _Optional[str] = ..., coordinates: _Optional[_Union[CoordinateSpace, str]] = ..., output: _Optional[_Union[MaskOutput, _Mapping]] = ...) -> None: ...
+
+class SegmentBatchResponse(_message.Message):
+    __slots__ = ("model", "images", "timing")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    IMAGES_FIELD_NUMBER: _ClassVar[int]
+    TIMING_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    images: _containers.RepeatedCompositeFieldContainer[ImageResult]
+    timing: Timing
+    def __init__(self, model: _Optional[str] = ..., images: _Optional[_Iterable[_Union[ImageResult, _Mapping]]] = ..., timing: _Optional[_Union[Timing, _Mapping]] = ...) -> None: ...
+
+class ImageResult(_message.Message):
+    __slots__ = ("image_id", "width", "height", "prompts", "error", "timing")
+    IMAGE_ID_FIELD_NUMBER: _ClassVar[int]
+    WIDTH_FIELD_NUMBER: _ClassVar[int]
+    HEIGHT_FIELD_NUMBER: _ClassVar[int]
+    PROMPTS_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    TIMING_FIELD_NUMBER: _ClassVar[int]
+    image_id: str
+    width: int
+    height: int
+    prompts: _containers.RepeatedCompositeFieldContainer[PromptResult]
+    error: Error
+    timing: Timing
+    def __init__(self, image_id: _Optional[str] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., prompts: _Optional[_Iterable[_Union[PromptResult, _Mapping]]] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., timing: _Optional[_Union[Timing, _Mapping]] = ...) -> None: ...
+
+class PromptResult(_message.Message):
+    __slots__ = ("masks", "error")
+    MASKS_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    masks: _containers.RepeatedCompositeFieldContainer[Mask]
+    error: Error
+    def __init__(self, masks: _Optional[_Iterable[_Union[Mask, _Mapping]]] = ..., error: _Optional[_Union[Error, _Mapping]] = ...) -> None: ...
+
 class SegmentResponse(_message.Message):
     __slots__ = ("image_id", "model", "masks", "timing", "width", "height")
     IMAGE_ID_FIELD_NUMBER: _ClassVar[int]

@@ -58,6 +58,11 @@ class SegmentationServiceStub:
                 request_serializer=maskgate_dot_v1_dot_segmentation__pb2.SegmentStreamRequest.SerializeToString,
                 response_deserializer=maskgate_dot_v1_dot_segmentation__pb2.SegmentStreamResponse.FromString,
                 _registered_method=True)
+        self.SegmentBatch = channel.unary_unary(
+                '/maskgate.v1.SegmentationService/SegmentBatch',
+                request_serializer=maskgate_dot_v1_dot_segmentation__pb2.SegmentBatchRequest.SerializeToString,
+                response_deserializer=maskgate_dot_v1_dot_segmentation__pb2.SegmentBatchResponse.FromString,
+                _registered_method=True)
 
 
 class SegmentationServiceServicer:
@@ -109,6 +114,17 @@ class SegmentationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SegmentBatch(self, request, context):
+        """Finds the masks of many prompts on one or many images. A prompt or an image that fails does not fail the others: its
+        part of the answer says why.
+
+        Fails as a whole with INVALID_ARGUMENT where the request is empty or over a limit, NOT_FOUND for a model that is not
+        there, and as Segment does where all images fail for one reason.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SegmentationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -131,6 +147,11 @@ def add_SegmentationServiceServicer_to_server(servicer, server):
                     servicer.SegmentStream,
                     request_deserializer=maskgate_dot_v1_dot_segmentation__pb2.SegmentStreamRequest.FromString,
                     response_serializer=maskgate_dot_v1_dot_segmentation__pb2.SegmentStreamResponse.SerializeToString,
+            ),
+            'SegmentBatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.SegmentBatch,
+                    request_deserializer=maskgate_dot_v1_dot_segmentation__pb2.SegmentBatchRequest.FromString,
+                    response_serializer=maskgate_dot_v1_dot_segmentation__pb2.SegmentBatchResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -245,6 +266,33 @@ class SegmentationService:
             '/maskgate.v1.SegmentationService/SegmentStream',
             maskgate_dot_v1_dot_segmentation__pb2.SegmentStreamRequest.SerializeToString,
             maskgate_dot_v1_dot_segmentation__pb2.SegmentStreamResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SegmentBatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/maskgate.v1.SegmentationService/SegmentBatch',
+            maskgate_dot_v1_dot_segmentation__pb2.SegmentBatchRequest.SerializeToString,
+            maskgate_dot_v1_dot_segmentation__pb2.SegmentBatchResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from maskgate.domain.image import ImageId
 from maskgate.transport.grpc._pb import segmentation_pb2 as pb
 from maskgate.transport.grpc._pb.segmentation_pb2_grpc import SegmentationServiceServicer
+from maskgate.transport.grpc.converters.batches import from_batch, to_batch
 from maskgate.transport.grpc.converters.images import from_image
 from maskgate.transport.grpc.converters.masks import from_segmentation
 from maskgate.transport.grpc.converters.prompts import to_query
@@ -47,6 +48,12 @@ class SegmentationServicer(SegmentationServiceServicer):
     ) -> pb.SegmentResponse:
         """Find the masks that a prompt means."""
         return from_segmentation(await self._usecases.segment(to_query(request), call=call))
+
+    async def SegmentBatch(  # noqa: N802
+        self, request: pb.SegmentBatchRequest, call: Call
+    ) -> pb.SegmentBatchResponse:
+        """Find the masks of many prompts."""
+        return from_batch(await self._usecases.segment_batch(to_batch(request), call=call))
 
     async def SegmentStream(  # noqa: N802
         self, requests: AsyncIterator[pb.SegmentStreamRequest], call: Call

@@ -10,13 +10,13 @@ from fastapi import APIRouter, Header, Request, Response
 from maskgate.domain.image import ImageId
 from maskgate.domain.output import MaskFormat, MaskOutput
 from maskgate.transport.rest.limits import UPLOAD_PATH
+from maskgate.transport.rest.routes.answers import server_timing
 from maskgate.transport.rest.routes.requests import PROTOCOL, ImageIdPath, Timeout, body_of, json_body
 from maskgate.transport.rest.schemas.masks import SegmentResponse
 from maskgate.transport.rest.schemas.prompts import SegmentRequest
 
 if TYPE_CHECKING:
     from maskgate.domain.query import SegmentQuery
-    from maskgate.domain.timing import Timing
     from maskgate.transport.calls import CallObserver
     from maskgate.transport.usecases import UseCases
     from maskgate.usecases.segment import Segmentation
@@ -74,12 +74,4 @@ def _png(segmentation: Segmentation) -> Response:
 
 
 def _headers(segmentation: Segmentation) -> dict[str, str]:
-    return {"Vary": "Accept", "Server-Timing": _server_timing(segmentation.timing)}
-
-
-def _server_timing(timing: Timing) -> str:
-    """Write the timing as browsers show it (W3C Server Timing)."""
-    names = ("queue", "encode", "decode", "postprocess", "total")
-    spans = {name: getattr(timing, name) for name in names}
-    parts = [f"{name};dur={seconds * 1e3:.2f}" for name, seconds in spans.items()]
-    return ", ".join([f'cache;desc="{timing.cache_tier.value}"', *parts])
+    return {"Vary": "Accept", "Server-Timing": server_timing(segmentation.timing)}

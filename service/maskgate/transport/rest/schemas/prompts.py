@@ -86,7 +86,8 @@ class MaskOutput(Request):
     polygon_min_area: int = Field(default=0, description="Parts and holes of fewer pixels are left out of polygons.")
     mask_handles: bool | None = Field(
         default=None,
-        description="Whether masks come with handles; null means that they do. Say no where nobody will refine them: "
+        description="Whether masks come with handles; null means that they do, but not those of batches. Say "
+        "no where nobody will refine them: "
         "the server then keeps nothing.",
     )
 
