@@ -180,7 +180,7 @@ class Graph:
         return OurDecoder(networks.OnnxNetwork(self.path, config, networks.PLAIN), slots)
 
     def decoder_multi(self) -> OurDecoder:
-        """Compile it for any number of prompts at once."""
+        """Compile it as the backend does for many prompts in one call."""
         return OurDecoder(backend().networks.load_network(self.path, config_of(self.multi)))
 
 

@@ -21,6 +21,7 @@ from maskgate.domain.errors import (
 )
 from maskgate.domain.image import ImageId, ImageInfo
 from maskgate.domain.mask_prompt import LogitsSource
+from maskgate.domain.output import MaskOutput
 from maskgate.domain.prompt import Box, Multimask, Point, Prompt
 from maskgate.domain.query import SegmentQuery
 from maskgate.domain.timing import CacheTier
@@ -149,7 +150,10 @@ class World:
             await self.store.put(ImageInfo(ImageId.of(photo), SIZE, "FAKE", len(photo)), photo)
 
     async def batch(self, *images: ImagePrompts, multimask: Multimask = Multimask.AUTO, model: str = "") -> BatchAnswer:
-        return await self._batch(BatchQuery(images, multimask, model), call=CALL)
+        return await self.ask(BatchQuery(images, multimask, model))
+
+    async def ask(self, query: BatchQuery) -> BatchAnswer:
+        return await self._batch(query, call=CALL)
 
     async def alone(self, image: ImageId, prompt: Prompt, multimask: Multimask, model: str) -> Answer:
         """The answer to a prompt that is asked alone."""
@@ -270,6 +274,19 @@ async def test_the_timing_of_a_batch(world: World) -> None:
     assert (0, True) == (first.encode, second.encode > 0)
     for timing in (first, second):
         assert timing.total >= timing.queue + timing.encode + timing.decode + timing.postprocess > 0
+
+
+@pytest.mark.parametrize(("handles", "kept"), [(None, 0), (False, 0), (True, 5)])
+async def test_masks_are_kept_where_that_is_asked(world: World, handles: bool | None, kept: int) -> None:  # noqa: FBT001
+    """A mask that is kept keeps none of those alive that were decoded with it."""
+    query = BatchQuery((about(IMAGES[0], *[CLICK] * 5),), output=MaskOutput(handles=handles))
+
+    (image,) = (await world.ask(query)).images
+
+    masks = [masks[0] for masks in image.prompts if not isinstance(masks, MaskgateError)]
+    logits = world.masks.entries.values()
+    assert {address.handle for address in world.masks.entries} == {mask.handle for mask in masks if mask.handle}
+    assert [2 * SPEC.mask_size**2] * kept == [(one if one.base is None else one.base).nbytes for one in logits]
 
 
 # What fails

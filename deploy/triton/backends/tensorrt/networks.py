@@ -88,7 +88,7 @@ def _will_do(part: Part, wanted: Sequence[str], *, has_mask: bool) -> bool:
 class PromptByPrompt:
     """Computes the prompts of a row one after another, each in a graph of fixed shape.
 
-    A graph for any number of prompts would take half as long again for each of them (docs/adr/0014).
+    A graph for any number of prompts would take half as long again for each of them (docs/adr/0015).
     """
 
     def __init__(self, network: Network) -> None:
