@@ -2,7 +2,7 @@
 
 A block is 64 neighbours in memory, of SAM's embeddings a row of a channel; nothing need be known of a tensor's shape.
 One scale a channel would do for lite0, but a single large number would take the accuracy of all 4,096
-(docs/adr/0015-embeddings-as-int8.md).
+(docs/adr/0016-embeddings-as-int8.md).
 """
 
 from __future__ import annotations
