@@ -40,7 +40,7 @@ class Said:
 class EndedError(Exception):
     """The stream has ended, with this code, this reason and this delay."""
 
-    def __init__(self, code: str, reason: str = "", retry_after: int | None = None) -> None:
+    def __init__(self, code: str, reason: str = "", retry_after: float | None = None) -> None:
         super().__init__(code, reason, retry_after)
 
 
