@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from maskgate.adapters.open import OpenGrants
 from maskgate.domain.call import Call, Deadline
 from maskgate.domain.embedding import HeldEmbedding
 from maskgate.domain.errors import CacheUnavailable, ImageUrlUnavailable, ModelNotFound, StoreUnavailable
@@ -18,16 +19,19 @@ from maskgate.domain.image import EncoderImage, ImageInfo, ImageSize
 from maskgate.domain.mask import DecodedMasks, DecodedRows
 from maskgate.domain.model import ModelSpec
 from maskgate.domain.prompt import MaskSelection
+from maskgate.usecases.owned_images import OwnedImages
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     import numpy.typing as npt
 
+    from maskgate.domain.api_key import ApiKey
     from maskgate.domain.embedding import Embedding, EmbeddingKey
     from maskgate.domain.image import ImageId
     from maskgate.domain.mask_handle import MaskAddress
     from maskgate.domain.prompt import PromptSlots
+    from maskgate.domain.tenant import Tenant
     from maskgate.domain.url import ImageUrl
 
 _T = TypeVar("_T")
@@ -313,6 +317,7 @@ class FakeStore:
         puts: How often an image was put.
         reads: How often an image's bytes were read.
         deleted: Images that were deleted, the latest last.
+        looks: How often it was asked for anything.
     """
 
     def __init__(self) -> None:
@@ -320,6 +325,7 @@ class FakeStore:
         self.puts = 0
         self.reads = 0
         self.deleted: list[ImageId] = []
+        self.looks = 0
 
     async def put(self, info: ImageInfo, content: bytes) -> None:
         self.puts += 1
@@ -334,11 +340,13 @@ class FakeStore:
         return True
 
     async def info(self, image_id: ImageId) -> ImageInfo | None:
+        self.looks += 1
         kept = self._images.get(image_id)
         return kept[0] if kept else None
 
     async def content(self, image_id: ImageId) -> bytes | None:
         self.reads += 1
+        self.looks += 1
         kept = self._images.get(image_id)
         return kept[1] if kept else None
 
@@ -365,6 +373,65 @@ class FakeMasks:
 
     async def get(self, address: MaskAddress) -> npt.NDArray[np.float16] | None:
         return self.entries.get(address)
+
+
+class FakeKeys:
+    """Keys of tenants, by their texts."""
+
+    def __init__(self, tenants: Mapping[str, Tenant]) -> None:
+        self._tenants = tenants
+
+    def tenant_of(self, key: ApiKey) -> Tenant | None:
+        return self._tenants.get(str(key))
+
+
+class FakeGrants:
+    """Grants that never end, in a dictionary of weights; what was used last comes last.
+
+    Attributes:
+        asked: How often somebody asked.
+        away: While true, nobody can tell.
+    """
+
+    def __init__(self) -> None:
+        self._weights: dict[tuple[str, ImageId], int] = {}
+        self.asked = 0
+        self.away = False
+
+    async def grant(self, tenant: Tenant, image_id: ImageId, *, weight: int) -> None:
+        self._answer()
+        self._use((tenant.name, image_id), weight)
+        mine = [key for key in self._weights if key[0] == tenant.name]
+        limit = tenant.limits.cache_bytes or sum(self._weights.values())
+        for key in mine[:-1]:
+            if sum(self._weights.get(each, 0) for each in mine) > limit:
+                del self._weights[key]
+
+    async def granted(self, tenant: Tenant, image_ids: Collection[ImageId]) -> frozenset[ImageId]:
+        self._answer()
+        granted = frozenset(each for each in image_ids if (tenant.name, each) in self._weights)
+        for image_id in granted:
+            self._use((tenant.name, image_id), self._weights[tenant.name, image_id])
+        return granted
+
+    async def revoke(self, tenant: Tenant, image_id: ImageId) -> bool:
+        self._answer()
+        self._weights.pop((tenant.name, image_id), None)
+        return any(key[1] == image_id for key in self._weights)
+
+    def _use(self, key: tuple[str, ImageId], weight: int) -> None:
+        self._weights.pop(key, None)
+        self._weights[key] = weight
+
+    def _answer(self) -> None:
+        self.asked += 1
+        if self.away:
+            raise StoreUnavailable("The grants are away.")
+
+
+def owned(store: FakeStore | FailingStore) -> OwnedImages:
+    """The images of a gateway without keys."""
+    return OwnedImages(store=store, grants=OpenGrants(), embedding_bytes=SPEC.embedding_bytes)
 
 
 class FailingCache:

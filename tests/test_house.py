@@ -27,12 +27,20 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 SERVICE = ROOT / "service"
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "manager", "common", "core", "misc"}
-COMMANDS = {
-    f"{name} {command_name}": command
-    for name, group in {"maskgate": maskgate, "maskforge": maskforge}.items()
-    for command_name in group.list_commands(click.Context(group))
-    if (command := group.get_command(click.Context(group), command_name))
-}
+
+
+def commands_of(name: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+    """A command, or those of a group, by what one types."""
+    if not isinstance(command, click.Group):
+        yield name, command
+        return
+    context = click.Context(command)
+    for part in command.list_commands(context):
+        if inner := command.get_command(context, part):
+            yield from commands_of(f"{name} {part}", inner)
+
+
+COMMANDS = dict([*commands_of("maskgate", maskgate), *commands_of("maskforge", maskforge)])
 
 
 def rows(page: str, *, section: str = "") -> Iterator[list[str]]:

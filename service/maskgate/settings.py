@@ -45,10 +45,14 @@ class Settings(BaseSettings):
 
     host: str = Field(
         "127.0.0.1",
-        description="Address to listen on. Another one than the loopback needs `insecure`.",
+        description="Address to listen on. Another one than the loopback needs `api_keys_file` or `insecure`.",
+    )
+    api_keys_file: str = Field(
+        "", description="File of API keys, as `maskgate keys new` writes it: every call then needs one."
     )
     insecure: bool = Field(
-        default=False, description="Lets everybody who reaches an address that is not the loopback do everything."
+        default=False,
+        description="Lets everybody do everything who reaches an address that is not the loopback, without a key.",
     )
     tls_cert_file: str = Field("", description="PEM with the certificate and its chain: both ports then speak TLS.")
     tls_key_file: str = Field("", description="PEM with the certificate's key, not encrypted.")
@@ -221,10 +225,11 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _is_guarded(self) -> Self:
-        if not (self.insecure or _is_loopback(self.host)):
+        if not (self.api_keys_file or self.insecure or _is_loopback(self.host)):
             raise ValueError(
                 f"host {self.host} is not the loopback, and whoever reaches it could do everything: "
-                "say --insecure (MASKGATE_INSECURE=true) if that is meant"
+                "give clients keys (--api-keys-file, MASKGATE_API_KEYS_FILE), "
+                "or say --insecure (MASKGATE_INSECURE=true) if that is meant"
             )
         return self
 

@@ -217,6 +217,18 @@ class ImageMetrics:
         )
 
 
+class TenantMetrics:
+    """Tenants, none of which is named: metrics are open, and there may be many."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.refusals = Counter(
+            "maskgate_quota_refusals",
+            "Uses that a tenant's limit refused, by quota (calls_per_second, pixels_per_minute).",
+            ("quota",),
+            registry=registry,
+        )
+
+
 class Metrics:
     """The gateway's metrics on an injected registry."""
 
@@ -230,6 +242,7 @@ class Metrics:
         self.flights = FlightMetrics(registry)
         self.images = ImageMetrics(registry)
         self.inference = InferenceMetrics(registry)
+        self.tenants = TenantMetrics(registry)
         self.component_up = Gauge(
             "maskgate_component_up",
             "1 while the gateway can reach a component (triton, redis).",

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 KEY = EmbeddingKey.of(ImageId.of(b"photo"), SPEC)
-ADDRESS = MaskAddress(MaskHandle.new(), KEY)
+ADDRESS = MaskAddress(MaskHandle.new(), KEY, "")
 LOGITS = np.linspace(-20, 20, 64 * 64, dtype=np.float16).reshape(64, 64)
 OTHER = -LOGITS
 TTL = 100

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from maskgate.domain.errors import CacheUnavailable, ImageTooLarge, InvalidImageUrl, MaskgateError
+from maskgate.domain.tenant import Quota
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from maskgate.domain.mask_handle import MaskAddress
     from maskgate.domain.model import ModelSpec
     from maskgate.domain.prompt import MaskSelection, PromptSlots
+    from maskgate.domain.tenant import Tenant
     from maskgate.domain.url import ImageUrl
     from maskgate.ports import (
         EmbeddingCache,
@@ -33,8 +35,9 @@ if TYPE_CHECKING:
         InferenceBackend,
         Lease,
         MaskShelf,
+        Quotas,
     )
-    from maskgate.telemetry import CacheMetrics, FlightMetrics, InferenceMetrics, MaskMetrics
+    from maskgate.telemetry import CacheMetrics, FlightMetrics, InferenceMetrics, MaskMetrics, TenantMetrics
 
 _log = structlog.get_logger(__name__)
 
@@ -157,6 +160,21 @@ class InstrumentedLocks:
     def _waited(self, result: Counter, started: float) -> None:
         result.inc()
         self._seconds.observe(perf_counter() - started)
+
+
+class InstrumentedQuotas:
+    """Counts what is refused, by quota and never by tenant."""
+
+    def __init__(self, inner: Quotas, *, metrics: TenantMetrics) -> None:
+        self._inner = inner
+        self._refusals = {quota: metrics.refusals.labels(quota.value) for quota in Quota}
+
+    async def charge(self, tenant: Tenant, quota: Quota, amount: float) -> float:
+        """See Quotas."""
+        wait = await self._inner.charge(tenant, quota, amount)
+        if wait:
+            self._refusals[quota].inc()
+        return wait
 
 
 class _NobodysLease:

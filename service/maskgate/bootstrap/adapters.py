@@ -33,6 +33,7 @@ from maskgate.adapters.threads import ThreadOffload
 from maskgate.adapters.triton import CountedTriton, TritonBackend, TritonBounds
 from maskgate.bootstrap.masks import open_masks
 from maskgate.bootstrap.shelf import open_shelf
+from maskgate.bootstrap.tenants import create_tenants
 from maskgate.bootstrap.usecases import Ports, image_limits
 from maskgate.domain.embedding import EmbeddingStorage
 from maskgate.domain.url import AllowedHosts
@@ -69,7 +70,7 @@ class _Redis:
 
 @asynccontextmanager
 async def open_adapters(settings: Settings, metrics: Metrics) -> AsyncIterator[Adapters]:
-    """Open the adapters; nothing is connected before it is used."""
+    """Open the adapters; nothing is connected before it is used. Raises CannotServeError."""
     let_our_limits_decide()
     async with AsyncExitStack() as stack:
         shelf = stack.enter_context(open_shelf(settings, metrics))
@@ -95,6 +96,7 @@ async def open_adapters(settings: Settings, metrics: Metrics) -> AsyncIterator[A
             masks=await stack.enter_async_context(masks),
             admissions=CountedAdmissions(metrics.admissions),
             places=shelf.places,
+            tenants=create_tenants(settings, redis.client, redis.breaker, metrics.tenants),
         )
         probes = (
             Probe("triton", required=True, ping=triton.ping),

@@ -67,6 +67,8 @@ async def open_servers(settings: Settings, usecases: UseCases, watchers: Watcher
     """
     observer = CallObserver(
         watchers.metrics.calls,
+        authenticate=usecases.authenticate_caller,
+        charge=usecases.charge_tenant,
         max_seconds=settings.request_timeout_seconds,
         max_calls=settings.max_concurrent_calls,
         method_seconds={METHOD: inf},

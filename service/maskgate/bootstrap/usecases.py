@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from maskgate.bootstrap.tenants import Tenants
 from maskgate.domain.image import ImageLimits
 from maskgate.transport.usecases import UseCases
 from maskgate.usecases.admission import Admission
+from maskgate.usecases.authenticate_caller import AuthenticateCaller
+from maskgate.usecases.charge_tenant import ChargeTenant
 from maskgate.usecases.check_images import CheckImages
 from maskgate.usecases.decode import Decode
 from maskgate.usecases.delete_image import DeleteImage, HeedDeletions
@@ -21,6 +24,7 @@ from maskgate.usecases.get_embedding import GetEmbedding
 from maskgate.usecases.get_image import GetImage
 from maskgate.usecases.keep_masks import KeepMasks
 from maskgate.usecases.lay_out_prompt import LayOutPrompt
+from maskgate.usecases.owned_images import OwnedImages
 from maskgate.usecases.render_masks import RenderMasks
 from maskgate.usecases.resolve_mask import ResolveMask
 from maskgate.usecases.segment import Segment
@@ -69,6 +73,7 @@ class Ports:
     masks: MaskShelf
     admissions: AdmissionWatcher
     places: int
+    tenants: Tenants = field(default_factory=Tenants)
 
 
 @asynccontextmanager
@@ -89,6 +94,8 @@ def create_embed(settings: Settings, ports: Ports) -> EmbedImage:
     """Create what the use cases share, and what outlives their calls."""
     return EmbedImage(
         tiers=ports.tiers,
+        images=_owned_images(settings, ports),
+        charge=ChargeTenant(ports.tenants.quotas),
         store=ports.store,
         decoder=ports.decoder,
         backend=ports.backend,
@@ -113,7 +120,9 @@ def create_usecases(settings: Settings, ports: Ports, embed: EmbedImage) -> UseC
         backend=ports.backend,
         default_model=settings.models[0],
     )
+    images = _owned_images(settings, ports)
     upload = UploadImage(
+        images=images,
         store=ports.store,
         decoder=ports.decoder,
         limits=image_limits(settings),
@@ -127,8 +136,10 @@ def create_usecases(settings: Settings, ports: Ports, embed: EmbedImage) -> UseC
     )
     get_model = GetModel(backend=ports.backend, default_model=settings.models[0])
     return UseCases(
+        authenticate_caller=AuthenticateCaller(ports.tenants.keys),
+        charge_tenant=ChargeTenant(ports.tenants.quotas),
         upload_image=upload,
-        get_image=GetImage(store=ports.store),
+        get_image=GetImage(images=images),
         segment=segment,
         segment_batch=SegmentBatch(
             steps=steps,
@@ -142,7 +153,7 @@ def create_usecases(settings: Settings, ports: Ports, embed: EmbedImage) -> UseC
             limits=BatchLimits(prompts=settings.max_batch_prompts, images=settings.batch_images),
             default_model=settings.models[0],
         ),
-        check_images=CheckImages(store=ports.store),
+        check_images=CheckImages(images=images),
         encode_images=EncodeImages(
             embed=embed,
             upload=upload,
@@ -152,7 +163,7 @@ def create_usecases(settings: Settings, ports: Ports, embed: EmbedImage) -> UseC
             default_model=settings.models[0],
         ),
         get_embedding=GetEmbedding(embed=embed, backend=ports.backend, default_model=settings.models[0]),
-        delete_image=DeleteImage(store=ports.store, cache=ports.tiers.l2, embed=embed),
+        delete_image=DeleteImage(images=images, store=ports.store, cache=ports.tiers.l2, embed=embed),
         list_models=ListModels(get_model=get_model, models=settings.models),
         get_model=get_model,
         segment_stream=_create_segment_stream(settings, ports, embed=embed, segment=segment),
@@ -164,6 +175,7 @@ def _create_segment_stream(settings: Settings, ports: Ports, *, embed: EmbedImag
         segment=segment,
         embed=embed,
         backend=ports.backend,
+        charge=ChargeTenant(ports.tenants.quotas),
         holds=Holds(ports.places // 2),  # the other half is for those who click
         default_model=settings.models[0],
         prompt_seconds=settings.request_timeout_seconds,
@@ -187,6 +199,10 @@ def _create_steps(settings: Settings, ports: Ports, embed: EmbedImage) -> Steps:
         render=RenderMasks(encoder=ports.mask_encoder, offload=ports.offload, admission=render),
         keep=KeepMasks(shelf=ports.masks),
     )
+
+
+def _owned_images(settings: Settings, ports: Ports) -> OwnedImages:
+    return OwnedImages(store=ports.store, grants=ports.tenants.grants, embedding_bytes=settings.embedding_slot_bytes)
 
 
 def image_limits(settings: Settings) -> ImageLimits:

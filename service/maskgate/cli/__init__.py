@@ -1,8 +1,9 @@
-"""`maskgate up | serve | segment | demo`."""
+"""`maskgate up | serve | keys | segment | demo`."""
 
 import click
 
 from maskgate.cli.demo import demo
+from maskgate.cli.keys import keys
 from maskgate.cli.segment import segment
 from maskgate.cli.serve import serve
 from maskgate.cli.up import up
@@ -14,5 +15,5 @@ def main() -> None:
     """Promptable segmentation as a service: upload an image once, then ask for masks as often as you like."""
 
 
-for _command in (up, serve, segment, demo):
+for _command in (up, serve, keys, segment, demo):
     main.add_command(_command)

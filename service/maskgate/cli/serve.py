@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
+@click.option("--api-keys-file", help="File of `maskgate keys new`: every call then needs a key.")
 @click.option(
     "--insecure", is_flag=True, default=None, help="Listen on any address although everybody may do everything."
 )

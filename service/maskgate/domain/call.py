@@ -1,10 +1,12 @@
-"""What goes along with a request and is no part of what is asked: until when the answer is of use, and to whom."""
+"""What goes along with a request and is no part of what is asked: who asks, and until when the answer is of use."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
 from time import monotonic
+
+from maskgate.domain.tenant import EVERYBODY, Tenant
 
 
 class Priority(IntEnum):
@@ -47,7 +49,9 @@ class Call:
     Attributes:
         deadline: When the client stops waiting.
         priority: Whether it goes before others.
+        tenant: Who calls. Whoever changes a call keeps it: `dataclasses.replace`.
     """
 
     deadline: Deadline
     priority: Priority = Priority.CLICK
+    tenant: Tenant = EVERYBODY

@@ -7,11 +7,13 @@ MaskgateError
 │   │   └── ImageTooLarge
 │   ├── InvalidImageUrl
 │   └── InvalidPrompt
+├── Unauthenticated
 ├── NotFound
 │   ├── ImageNotFound
 │   ├── MaskHandleNotFound
 │   └── ModelNotFound
 ├── Overloaded
+│   └── QuotaExceeded
 ├── Unavailable
 │   ├── BackendUnavailable
 │   ├── StoreUnavailable
@@ -82,6 +84,12 @@ class InvalidPrompt(InvalidRequest):
     reason = "INVALID_PROMPT"
 
 
+class Unauthenticated(MaskgateError):
+    """The call came without an API key, or with one that is nobody's."""
+
+    reason = "UNAUTHENTICATED"
+
+
 class NotFound(MaskgateError):
     """What the request names is not there."""
 
@@ -114,6 +122,16 @@ class Overloaded(MaskgateError):
     def __init__(self, message: str, *, retry_after: float = 1.0, **metadata: object) -> None:
         super().__init__(message, **metadata)
         self.retry_after = min(max(_SHORTEST_PAUSE, retry_after), _LONGEST_PAUSE)
+
+
+class QuotaExceeded(Overloaded):
+    """The tenant has used up one of its limits. Try again when there is something left."""
+
+    reason = "QUOTA_EXCEEDED"
+
+    def __init__(self, message: str, *, retry_after: float = 1.0, **metadata: object) -> None:
+        super().__init__(message, retry_after=retry_after, **metadata)
+        self.retry_after = retry_after  # however long: it is known, and not guessed as others are
 
 
 class Unavailable(MaskgateError):

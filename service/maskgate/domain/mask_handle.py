@@ -47,19 +47,21 @@ class MaskHandle:
 class MaskAddress:
     """Where the logits of a mask are kept: under its handle together with all that they belong to.
 
-    So a handle means nothing for another image, another model or another engine: there is nothing at that address, and
-    nobody learns whether there is something at another.
+    So a handle means nothing for another image, another model, another engine or another tenant: there is nothing at
+    that address, and nobody learns whether there is something at another.
 
     Attributes:
         handle: The mask's name.
         key: The embedding that it was decoded from.
+        tenant: The name of whom it was answered to.
     """
 
     handle: MaskHandle
     key: EmbeddingKey
+    tenant: str
 
     def __str__(self) -> str:
-        return f"{self.handle}|{self.key}"
+        return f"{self.handle}|{self.key}|{self.tenant}"
 
 
 def mask_handle_not_found(handle: MaskHandle | str) -> MaskHandleNotFound:

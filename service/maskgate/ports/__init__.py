@@ -10,9 +10,11 @@ from maskgate.ports.inference import InferenceBackend
 from maskgate.ports.locks import EncodeLocks, Lease
 from maskgate.ports.masks import MaskEncoder, MaskReader, MaskShelf
 from maskgate.ports.offload import Offload
+from maskgate.ports.tenants import ApiKeys, ImageGrants, Quotas
 
 __all__ = [
     "AdmissionWatcher",
+    "ApiKeys",
     "Deletions",
     "EmbeddingCache",
     "EmbeddingShelf",
@@ -20,6 +22,7 @@ __all__ = [
     "ImageCopies",
     "ImageDecoder",
     "ImageFetcher",
+    "ImageGrants",
     "ImageStore",
     "InferenceBackend",
     "Lease",
@@ -27,5 +30,6 @@ __all__ = [
     "MaskReader",
     "MaskShelf",
     "Offload",
+    "Quotas",
     "Refusal",
 ]

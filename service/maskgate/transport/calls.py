@@ -1,9 +1,10 @@
-"""What both skins do around every call: the deadline, the metrics, the log."""
+"""What both skins do around every call: who calls, the deadline, the metrics, the log."""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -12,22 +13,50 @@ from grpc import StatusCode
 
 from maskgate.domain.call import Call, Deadline
 from maskgate.domain.errors import MaskgateError, Overloaded
+from maskgate.domain.tenant import Quota
 from maskgate.transport.status import code_of
 from maskgate.usecases.within import within
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
+    from maskgate.domain.tenant import Tenant
     from maskgate.telemetry import CallMetrics
+    from maskgate.usecases.authenticate_caller import AuthenticateCaller
+    from maskgate.usecases.charge_tenant import ChargeTenant
 
 _log = structlog.get_logger(__name__)
 
 
+_BEARER = "bearer "  # RFC 6750; the scheme's case does not matter (RFC 9110, section 11.1)
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What a client says around a request: metadata of gRPC, headers of HTTP.
+
+    Attributes:
+        authorization: `Bearer` and an API key.
+        deadline: Seconds from now after which the answer is of no use.
+    """
+
+    authorization: str | None = None
+    deadline: float | None = None
+
+    @property
+    def key(self) -> str | None:
+        """The API key, None where there is none."""
+        said = self.authorization or ""
+        return said[len(_BEARER) :].strip() if said[: len(_BEARER)].lower() == _BEARER else None
+
+
 class CallObserver:
-    """Counts, times and logs calls, and ends those that take too long.
+    """Tells who calls, counts, times and logs calls, and ends those that take too long.
 
     Args:
         metrics: Where to count.
+        authenticate: Tells who calls.
+        charge: Counts the call against the caller's limit.
         max_seconds: The deadline of a call whose client gives none or a longer one.
         method_seconds: The same for methods that take another time than most, such as streams, by their names in gRPC.
         max_calls: Calls at once, over both protocols; further ones are refused.
@@ -37,30 +66,42 @@ class CallObserver:
         self,
         metrics: CallMetrics,
         *,
+        authenticate: AuthenticateCaller,
+        charge: ChargeTenant,
         max_seconds: float,
         max_calls: int,
         method_seconds: Mapping[str, float] | None = None,
     ) -> None:
         self._metrics = metrics
+        self._authenticate = authenticate
+        self._charge = charge
         self._max_seconds = max_seconds
         self._method_seconds = method_seconds or {}
         self._places = max_calls
 
+    def caller(self, envelope: Envelope) -> Tenant:
+        """Tell who calls. Raises Unauthenticated."""
+        return self._authenticate(envelope.key)
+
     @asynccontextmanager
-    async def call(self, protocol: str, method: str, *, deadline: float | None = None) -> AsyncIterator[Call]:
-        """Surround a call; `deadline` is the client's, in seconds from now.
+    async def call(self, protocol: str, method: str, envelope: Envelope) -> AsyncIterator[Call]:
+        """Surround a call. Nothing of the request is to be read before it.
 
         Raises:
+            Unauthenticated: Nobody knows who calls.
+            QuotaExceeded: The caller has made too many calls.
             DeadlineExceeded: It passed.
             Overloaded: Too many calls are being answered.
         """
         started, code = perf_counter(), StatusCode.OK
         longest = self._method_seconds.get(method, self._max_seconds)
-        seconds = longest if deadline is None else min(deadline, longest)
+        seconds = longest if envelope.deadline is None else min(envelope.deadline, longest)
         with self._metrics.in_flight.labels(protocol).track_inprogress():
             try:
                 async with self._place(), within(seconds):
-                    yield Call(Deadline.after(seconds))
+                    tenant = self.caller(envelope)
+                    await self._charge(tenant, Quota.CALLS, 1)
+                    yield Call(Deadline.after(seconds), tenant=tenant)
             except BaseException as error:
                 code = _code_for(error)
                 _report(error, code, protocol=protocol, method=method)

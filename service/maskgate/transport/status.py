@@ -14,6 +14,7 @@ from maskgate.domain.errors import (
     MaskgateError,
     NotFound,
     Overloaded,
+    Unauthenticated,
     Unavailable,
 )
 
@@ -31,6 +32,7 @@ INTERNAL_MESSAGE = "The service failed; its log says why."
 
 CODES: Mapping[type[MaskgateError], StatusCode] = {
     InvalidRequest: StatusCode.INVALID_ARGUMENT,
+    Unauthenticated: StatusCode.UNAUTHENTICATED,
     NotFound: StatusCode.NOT_FOUND,
     Overloaded: StatusCode.RESOURCE_EXHAUSTED,
     Unavailable: StatusCode.UNAVAILABLE,
@@ -42,6 +44,7 @@ CODES: Mapping[type[MaskgateError], StatusCode] = {
 HTTP_STATUS: Mapping[StatusCode, int] = {
     StatusCode.OK: 200,
     StatusCode.INVALID_ARGUMENT: 400,
+    StatusCode.UNAUTHENTICATED: 401,
     StatusCode.NOT_FOUND: 404,
     StatusCode.RESOURCE_EXHAUSTED: 429,
     StatusCode.CANCELLED: 499,

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from maskgate.usecases.authenticate_caller import AuthenticateCaller
+    from maskgate.usecases.charge_tenant import ChargeTenant
     from maskgate.usecases.check_images import CheckImages
     from maskgate.usecases.delete_image import DeleteImage
     from maskgate.usecases.describe_models import GetModel, ListModels
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 class UseCases:
     """The use cases."""
 
+    authenticate_caller: AuthenticateCaller
+    charge_tenant: ChargeTenant
     upload_image: UploadImage
     get_image: GetImage
     segment: Segment

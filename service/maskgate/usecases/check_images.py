@@ -11,8 +11,9 @@ from maskgate.domain.image import ImageId
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from maskgate.domain.call import Call
     from maskgate.domain.image import ImageInfo
-    from maskgate.ports import ImageStore
+    from maskgate.usecases.owned_images import OwnedImages
 
 _MOST_IMAGES = 1000
 
@@ -28,11 +29,11 @@ class CheckedImages:
 class CheckImages:
     """Look many images up at once."""
 
-    def __init__(self, *, store: ImageStore) -> None:
-        self._store = store
+    def __init__(self, *, images: OwnedImages) -> None:
+        self._images = images
 
-    async def __call__(self, image_ids: Sequence[str]) -> CheckedImages:
-        """Tell kept images from missing ones, by their identifiers as they were sent. Those that are kept live on.
+    async def __call__(self, image_ids: Sequence[str], *, call: Call) -> CheckedImages:
+        """Tell the caller's images from missing ones, by their identifiers as they were sent. The former live on.
 
         Raises:
             InvalidRequest: Too many are asked for.
@@ -41,7 +42,7 @@ class CheckImages:
         """
         _refuse_too_many(len(image_ids))
         parsed = [ImageId.parse(image_id) for image_id in image_ids]
-        infos = await self._store.infos(parsed)
+        infos = await self._images.infos(parsed, call=call)
         return CheckedImages(
             tuple(info for info in infos if info is not None),
             tuple(image_id for image_id, info in zip(parsed, infos, strict=True) if info is None),

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 from maskgate.domain.errors import CacheUnavailable, StoreUnavailable
 
 if TYPE_CHECKING:
+    from maskgate.domain.call import Call
     from maskgate.domain.image import ImageId
     from maskgate.ports import Deletions, EmbeddingCache, ImageCopies, ImageStore
     from maskgate.usecases.embed_image import EmbedImage
+    from maskgate.usecases.owned_images import OwnedImages
 
 _EVERY_SECONDS = 5.0
 
@@ -19,17 +21,22 @@ _EVERY_SECONDS = 5.0
 class DeleteImage:
     """The store first: from then on nobody is given the image's embeddings, and none is kept that is being made."""
 
-    def __init__(self, *, store: ImageStore, cache: EmbeddingCache, embed: EmbedImage) -> None:
+    def __init__(self, *, images: OwnedImages, store: ImageStore, cache: EmbeddingCache, embed: EmbedImage) -> None:
+        self._images = images
         self._store = store
         self._cache = cache
         self._embed = embed
 
-    async def __call__(self, image_id: ImageId) -> None:
-        """Forget an image and its embeddings. What is not there is deleted as well.
+    async def __call__(self, image_id: ImageId, *, call: Call) -> None:
+        """Forget an image of the caller's, and its embeddings with the last one who had it.
+
+        What is not there is deleted as well.
 
         Raises:
             StoreUnavailable: Only this gateway has forgotten it. To be repeated.
         """
+        if not await self._images.give_up(image_id, call=call):
+            return
         try:
             await self._store.delete(image_id)
             await self._cache.delete(image_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from maskgate.usecases.get_image import image_not_found
+from maskgate.usecases.owned_images import image_not_found
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,18 +9,21 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from maskgate.domain.embedding import Embedding, EmbeddingKey
+from maskgate.domain.tenant import Quota
 from maskgate.domain.timing import CacheTier
 from maskgate.usecases.deletions import Watches
-from maskgate.usecases.get_image import image_not_found
 from maskgate.usecases.keep_alive import KeepAlive
+from maskgate.usecases.owned_images import image_not_found
 from maskgate.usecases.single_flight import SingleFlight
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from maskgate.domain.call import Call
     from maskgate.domain.embedding import HeldEmbedding
     from maskgate.domain.image import ImageId
     from maskgate.domain.model import ModelSpec
+    from maskgate.domain.tenant import Tenant
     from maskgate.ports import (
         EmbeddingCache,
         EmbeddingShelf,
@@ -30,7 +33,9 @@ if TYPE_CHECKING:
         InferenceBackend,
     )
     from maskgate.usecases.admission import Admission
+    from maskgate.usecases.charge_tenant import ChargeTenant
     from maskgate.usecases.deletions import Watch
+    from maskgate.usecases.owned_images import OwnedImages
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +70,12 @@ class _Landed:
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """What a flight is after. What is deleted meanwhile is not kept: the watch is asked before."""
+    """What a flight is after, and for whom. What is deleted meanwhile is not kept: the watch is asked before."""
 
     key: EmbeddingKey
     spec: ModelSpec
     watch: Watch
+    tenant: Tenant
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,31 +102,37 @@ class EmbedImage:
         self,
         *,
         tiers: EmbeddingTiers,
+        images: OwnedImages,
+        charge: ChargeTenant,
         store: ImageStore,
         decoder: ImageDecoder,
         backend: InferenceBackend,
         admission: Admission,
     ) -> None:
         self._tiers = tiers
+        self._images = images
+        self._charge = charge
         self._store = store
         self._decoder = decoder
         self._backend = backend
         self._admission = admission
         self._keep_alive = KeepAlive(store)
-        self._flights: SingleFlight[EmbeddingKey, _Landed] = SingleFlight()
+        self._flights: SingleFlight[tuple[EmbeddingKey, str], _Landed] = SingleFlight()
         self._watches = Watches()
         self._sharing: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
-    async def __call__(self, image_id: ImageId, spec: ModelSpec) -> AsyncIterator[Embedded]:
+    async def __call__(self, image_id: ImageId, spec: ModelSpec, *, call: Call) -> AsyncIterator[Embedded]:
         """Hold the embedding of an image by a model while the block runs.
 
         Raises:
-            ImageNotFound: No embedding is cached and the image is not kept, or it was deleted meanwhile.
+            ImageNotFound: It is not the caller's, neither kept nor encoded, or was deleted meanwhile.
+            QuotaExceeded: The caller has encoded too many pixels.
             StoreUnavailable, BackendUnavailable, Overloaded, InferenceFailed: As the ports say.
         """
+        await self._images.check(image_id, call=call)
         key = EmbeddingKey.of(image_id, spec)
-        embedded = self._at_hand(key) or await self._landed(key, spec)
+        embedded = self._at_hand(key) or await self._landed(key, spec, tenant=call.tenant)
         with embedded.embedding:
             if embedded.effort.tier is CacheTier.L1:
                 await self._keep_alive(image_id)
@@ -129,7 +141,7 @@ class EmbedImage:
     def forget(self, image_id: ImageId) -> None:
         """Forget the embeddings of an image that was deleted, those too that are being made now."""
         self._watches.deleted(image_id)
-        self._flights.close(lambda key: key.image_id == image_id)
+        self._flights.close(lambda flight: flight[0].image_id == image_id)
         self._tiers.l1.drop(image_id)
 
     async def drain(self) -> None:
@@ -141,17 +153,22 @@ class EmbedImage:
         held = self._tiers.l1.hold(key)
         return None if held is None else Embedded(held, Effort(CacheTier.L1))
 
-    async def _landed(self, key: EmbeddingKey, spec: ModelSpec) -> Embedded:
+    async def _landed(self, key: EmbeddingKey, spec: ModelSpec, *, tenant: Tenant) -> Embedded:
+        """Join a flight of the same tenant: what refuses one tenant must not refuse another.
+
+        Flights of different tenants meet where those of different gateways do: it is one's turn to encode, and the
+        others wait for what it brings.
+        """
         joined = perf_counter()
         with self._watches.on(key.image_id) as watch:
-            landed = await self._flights(key, lambda: self._fly(key, spec))
+            landed = await self._flights((key, tenant.name), lambda: self._fly(key, spec, tenant=tenant))
             watch.check()
         effort = landed.effort.as_seen_by(waited=perf_counter() - joined)
         return Embedded(self._tiers.l1.keep(key, landed.embedding), effort)
 
-    async def _fly(self, key: EmbeddingKey, spec: ModelSpec) -> _Landed:
+    async def _fly(self, key: EmbeddingKey, spec: ModelSpec, *, tenant: Tenant) -> _Landed:
         with self._watches.on(key.image_id) as watch:
-            wanted = _Wanted(key, spec, watch)
+            wanted = _Wanted(key, spec, watch, tenant)
             return await self._shared(wanted) or await self._encode_in_turn(wanted)
 
     async def _shared(self, wanted: _Wanted, *, waited: float = 0.0) -> _Landed | None:
@@ -169,10 +186,17 @@ class EmbedImage:
                 turn.push_async_callback(lease.release)  # after an error at once: others need not wait for that
             elif landed := await self._shared(wanted, waited=perf_counter() - asked):
                 return landed
+            await self._charge_pixels(wanted)
             encoded = await self._encode(wanted.key.image_id, wanted.spec, waited=perf_counter() - asked)
             self._keep(wanted, encoded.embedding)
             self._share(wanted.key, encoded.embedding, turn.pop_all())
             return encoded
+
+    async def _charge_pixels(self, wanted: _Wanted) -> None:
+        """Count the pixels of an image that is about to be encoded; the store is asked for them only if they count."""
+        limits = wanted.tenant.limits
+        if limits.pixels_per_minute and (info := await self._store.info(wanted.key.image_id)):
+            await self._charge(wanted.tenant, Quota.PIXELS, info.size.width * info.size.height)
 
     def _share(self, key: EmbeddingKey, embedding: Embedding, turn: AsyncExitStack) -> None:
         """Let others have it, then end one's turn; who waits for the answer waits for neither.

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from maskgate.domain.errors import InvalidRequest, MaskgateError, Overloaded
+from maskgate.domain.errors import InvalidRequest, MaskgateError, Overloaded, QuotaExceeded
 from maskgate.domain.image import ImageId
 from maskgate.domain.source import ContentSource, KeptSource
 from maskgate.domain.url import ImageUrl
@@ -14,6 +14,7 @@ from maskgate.domain.url import ImageUrl
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
+    from maskgate.domain.call import Call
     from maskgate.domain.image import ImageSize
     from maskgate.domain.model import ModelSpec
     from maskgate.domain.source import ImageSource
@@ -66,6 +67,8 @@ class BulkLane:
         while True:
             try:
                 return await work()
+            except QuotaExceeded:  # a tenant's own: to wait for that here would take the places of others
+                raise
             except Overloaded as refused:
                 await asyncio.sleep(refused.retry_after or _PAUSE_SECONDS)
 
@@ -90,7 +93,9 @@ class EncodeImages:
         self._lane = lane
         self._default_model = default_model
 
-    async def __call__(self, sources: Sequence[ImageSource], model: str = "") -> AsyncGenerator[Outcome, None]:
+    async def __call__(
+        self, sources: Sequence[ImageSource], model: str = "", *, call: Call
+    ) -> AsyncGenerator[Outcome, None]:
         """Yield what becomes of each image, as it is done.
 
         Raises:
@@ -99,7 +104,7 @@ class EncodeImages:
         """
         _check_number(len(sources))
         spec = await self._backend.spec(model or self._default_model)
-        tasks = [asyncio.create_task(self._outcome(index, source, spec)) for index, source in enumerate(sources)]
+        tasks = [asyncio.create_task(self._outcome(index, source, spec, call)) for index, source in enumerate(sources)]
         try:
             for done in asyncio.as_completed(tasks):
                 yield await done
@@ -108,27 +113,27 @@ class EncodeImages:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _outcome(self, index: int, source: ImageSource, spec: ModelSpec) -> Outcome:
+    async def _outcome(self, index: int, source: ImageSource, spec: ModelSpec, call: Call) -> Outcome:
         image_id = None
         async with self._lane.places:
             try:
-                image_id = await self._known(source)
-                return Outcome(index, image_id, await self._lane.patiently(lambda: self._encoded(image_id, spec)))
+                image_id = await self._known(source, call)
+                return Outcome(index, image_id, await self._lane.patiently(lambda: self._encoded(image_id, spec, call)))
             except MaskgateError as error:
                 return Outcome(index, image_id, error)
 
-    async def _known(self, source: ImageSource) -> ImageId:
+    async def _known(self, source: ImageSource, call: Call) -> ImageId:
         """Return an image that is kept by now."""
         if isinstance(source, KeptSource):
             return ImageId.parse(source.image_id)
         content = source.content if isinstance(source, ContentSource) else await self._fetched(source.url)
-        return (await self._lane.patiently(lambda: self._upload(content))).image_id
+        return (await self._lane.patiently(lambda: self._upload(content, call=call))).image_id
 
     async def _fetched(self, url: str) -> bytes:
         return await self._fetcher.fetch(ImageUrl.parse(url))
 
-    async def _encoded(self, image_id: ImageId, spec: ModelSpec) -> Encoded:
-        async with self._embed(image_id, spec) as embedded:
+    async def _encoded(self, image_id: ImageId, spec: ModelSpec, call: Call) -> Encoded:
+        async with self._embed(image_id, spec, call=call) as embedded:
             return Encoded(embedded.embedding.original, embedded.effort.tier)
 
 

@@ -9,6 +9,7 @@ from maskgate.domain.embedding import EmbeddingKey
 from maskgate.domain.model import ServedModel
 
 if TYPE_CHECKING:
+    from maskgate.domain.call import Call
     from maskgate.domain.image import ImageId, ImageSize
     from maskgate.ports import InferenceBackend
     from maskgate.usecases.embed_image import EmbedImage
@@ -39,7 +40,7 @@ class GetEmbedding:
         self._backend = backend
         self._default_model = default_model
 
-    async def __call__(self, image_id: ImageId, model: str = "") -> GivenEmbedding:
+    async def __call__(self, image_id: ImageId, model: str = "", *, call: Call) -> GivenEmbedding:
         """Return the embedding of an image, which is encoded now if it has to be.
 
         Raises:
@@ -49,6 +50,6 @@ class GetEmbedding:
         """
         spec = await self._backend.spec(model or self._default_model)
         served = ServedModel(spec.name, spec.name == self._default_model, spec)
-        async with self._embed(image_id, spec) as embedded:
+        async with self._embed(image_id, spec, call=call) as embedded:
             held = embedded.embedding
             return GivenEmbedding(EmbeddingKey.of(image_id, spec), served, held.original, bytes(held.tensor))

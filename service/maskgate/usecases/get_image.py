@@ -4,32 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from maskgate.domain.errors import ImageNotFound
-
 if TYPE_CHECKING:
+    from maskgate.domain.call import Call
     from maskgate.domain.image import ImageId, ImageInfo
-    from maskgate.ports import ImageStore
+    from maskgate.usecases.owned_images import OwnedImages
 
 
 class GetImage:
     """Look an image up by its identifier."""
 
-    def __init__(self, *, store: ImageStore) -> None:
-        self._store = store
+    def __init__(self, *, images: OwnedImages) -> None:
+        self._images = images
 
-    async def __call__(self, image_id: ImageId) -> ImageInfo:
+    async def __call__(self, image_id: ImageId, *, call: Call) -> ImageInfo:
         """Return what is known of the image.
 
         Raises:
-            ImageNotFound: It is not kept.
+            ImageNotFound: It is not kept, or not the caller's.
             StoreUnavailable: Nobody can tell.
         """
-        info = await self._store.info(image_id)
-        if info is None:
-            raise image_not_found(image_id)
-        return info
-
-
-def image_not_found(image_id: ImageId) -> ImageNotFound:
-    """Say that an image is not kept, and what to do about it."""
-    return ImageNotFound(f"{image_id} is not kept here: upload it (again).", image_id=image_id)
+        return await self._images.info(image_id, call=call)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from maskgate.domain.mask_handle import MaskAddress, MaskHandle
 
 if TYPE_CHECKING:
+    from maskgate.domain.call import Call
     from maskgate.domain.embedding import EmbeddingKey
     from maskgate.domain.mask import DecodedMasks
     from maskgate.domain.output import RenderedMask
@@ -21,12 +22,12 @@ class KeepMasks:
         self._shelf = shelf
 
     async def __call__(
-        self, key: EmbeddingKey, decoded: DecodedMasks, masks: tuple[RenderedMask, ...]
+        self, key: EmbeddingKey, decoded: DecodedMasks, masks: tuple[RenderedMask, ...], *, call: Call
     ) -> tuple[RenderedMask, ...]:
         """Return the masks that were rendered of what was decoded, with their handles."""
-        return tuple([replace(mask, handle=await self._keep(key, decoded, mask.token)) for mask in masks])
+        return tuple([replace(mask, handle=await self._keep(key, decoded, mask.token, call)) for mask in masks])
 
-    async def _keep(self, key: EmbeddingKey, decoded: DecodedMasks, token: int) -> MaskHandle:
+    async def _keep(self, key: EmbeddingKey, decoded: DecodedMasks, token: int, call: Call) -> MaskHandle:
         handle = MaskHandle.new()
-        await self._shelf.put(MaskAddress(handle, key), decoded.logits_to_keep(token))
+        await self._shelf.put(MaskAddress(handle, key, call.tenant.name), decoded.logits_to_keep(token))
         return handle

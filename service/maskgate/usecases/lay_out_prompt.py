@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from maskgate.domain.prompt import PromptSlots
 
 if TYPE_CHECKING:
+    from maskgate.domain.call import Call
     from maskgate.domain.embedding import EmbeddingKey
     from maskgate.domain.frame import Frame
     from maskgate.domain.model import ModelSpec
@@ -20,7 +21,9 @@ class LayOutPrompt:
     def __init__(self, *, resolve: ResolveMask) -> None:
         self._resolve = resolve
 
-    async def __call__(self, prompt: Prompt, key: EmbeddingKey, frame: Frame, spec: ModelSpec) -> PromptSlots:
+    async def __call__(
+        self, prompt: Prompt, key: EmbeddingKey, frame: Frame, spec: ModelSpec, *, call: Call
+    ) -> PromptSlots:
         """Return a prompt that fits the model as its tensors, as narrow as the model takes it.
 
         Args:
@@ -28,6 +31,7 @@ class LayOutPrompt:
             key: The embedding that it is about.
             frame: Where its image lies in the model's square.
             spec: The model.
+            call: Whose prompt it is.
 
         Raises:
             InvalidPrompt: It lies outside the image, or its mask does not fit.
@@ -35,5 +39,5 @@ class LayOutPrompt:
         """
         prompt.check_inside(frame.original)
         prompt = prompt.in_pixels(frame.original)
-        mask = None if prompt.mask is None else await self._resolve(prompt.mask, key, frame, spec.mask_size)
+        mask = None if prompt.mask is None else await self._resolve(prompt.mask, key, frame, spec.mask_size, call=call)
         return PromptSlots.fill(prompt, frame=frame, slots=spec.bucket(prompt.slots), mask=mask)

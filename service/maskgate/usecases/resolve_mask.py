@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from maskgate.domain.call import Call
     from maskgate.domain.embedding import EmbeddingKey
     from maskgate.domain.frame import Frame
     from maskgate.domain.mask_prompt import MaskSource, PngSource
@@ -32,7 +33,7 @@ class ResolveMask:
         self._offload = offload
 
     async def __call__(
-        self, source: MaskSource, key: EmbeddingKey, frame: Frame, mask_size: int
+        self, source: MaskSource, key: EmbeddingKey, frame: Frame, mask_size: int, *, call: Call
     ) -> npt.NDArray[np.float16]:
         """Return logits fp16 [M, M] in the model's square frame.
 
@@ -41,14 +42,15 @@ class ResolveMask:
             key: The embedding that the prompt is about.
             frame: Where its image lies in the model's square.
             mask_size: M.
+            call: Whose prompt it is.
 
         Raises:
             InvalidPrompt: The mask cannot be read, or is of another size than the image or the model's logits.
-            MaskHandleNotFound: No mask of this embedding is kept under the handle.
+            MaskHandleNotFound: No mask of this embedding and this tenant is kept under the handle.
         """
         match source:
             case HandleSource(handle):
-                return await self._kept(MaskAddress(handle, key))
+                return await self._kept(MaskAddress(handle, key, call.tenant.name))
             case LogitsSource(data):
                 return logits_of_bytes(data, mask_size)
         return await self._read(source, frame, mask_size)

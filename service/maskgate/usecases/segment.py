@@ -72,13 +72,13 @@ class Segment:
         started = perf_counter()
         spec = await self._backend.spec(query.model or self._default_model)
         query.prompt.check_fits(spec)
-        async with self._embed(query.image_id, spec) as embedded:
+        async with self._embed(query.image_id, spec, call=call) as embedded:
             frame = Frame(embedded.embedding.original, spec.input_size)
-            slots = await self._lay_out(query.prompt, EmbeddingKey.of(query.image_id, spec), frame, spec)
+            slots = await self._lay_out(query.prompt, EmbeddingKey.of(query.image_id, spec), frame, spec, call=call)
             selection = query.prompt.select(query.multimask)
             decoded = await self._decode(spec, embedded.embedding, slots, selection, call=call)
         decoded_at = perf_counter()
-        masks = await self._masks(query, spec, resolved(decoded.masks, query.multimask, frame), frame)
+        masks = await self._masks(query, spec, resolved(decoded.masks, query.multimask, frame), frame, call)
         rendered_at = perf_counter()
         timing = Timing(
             cache_tier=embedded.effort.tier,
@@ -91,9 +91,9 @@ class Segment:
         return Segmentation(query.image_id, spec.name, frame.original, masks, timing)
 
     async def _masks(
-        self, query: SegmentQuery, spec: ModelSpec, chosen: DecodedMasks, frame: Frame
+        self, query: SegmentQuery, spec: ModelSpec, chosen: DecodedMasks, frame: Frame, call: Call
     ) -> tuple[RenderedMask, ...]:
         masks = await self._render(chosen, frame, query.output)
         if query.output.handles is False:
             return masks
-        return await self._keep(EmbeddingKey.of(query.image_id, spec), chosen, masks)
+        return await self._keep(EmbeddingKey.of(query.image_id, spec), chosen, masks, call=call)

@@ -142,7 +142,7 @@ class _Work:
 
     async def _segmented(self, image_id: ImageId, prompts: Sequence[Prompt | InvalidRequest]) -> ImageAnswer:
         started = perf_counter()
-        async with self.steps.embed(image_id, self.spec) as embedded:
+        async with self.steps.embed(image_id, self.spec, call=self.call) as embedded:
             frame = Frame(embedded.embedding.original, self.spec.input_size)
             image = _Image(EmbeddingKey.of(image_id, self.spec), embedded.embedding, frame)
             rows = [await self._row(index, prompt, image) for index, prompt in enumerate(prompts)]
@@ -160,7 +160,7 @@ class _Work:
         if not isinstance(prompt, Prompt):
             return prompt
         try:
-            slots = await self.steps.lay_out(prompt, image.key, image.frame, self.spec)
+            slots = await self.steps.lay_out(prompt, image.key, image.frame, self.spec, call=self.call)
         except MaskgateError as error:
             return error
         return Row(index, slots, prompt.select(self.query.multimask))
@@ -180,7 +180,9 @@ class _Work:
         """Render; masks of a batch are kept only where that is asked for."""
         chosen = resolved(decoded, self.query.multimask, image.frame)
         masks = await self.steps.render.admitted(chosen, image.frame, self.query.output)
-        return await self.steps.keep(image.key, chosen, masks) if self.query.output.handles else masks
+        if not self.query.output.handles:
+            return masks
+        return await self.steps.keep(image.key, chosen, masks, call=self.call)
 
 
 @dataclass(frozen=True, slots=True)

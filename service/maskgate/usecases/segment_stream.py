@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from maskgate.domain.errors import InferenceFailed, InvalidRequest, MaskgateError, Unavailable
 from maskgate.domain.stream import StreamPrompt, StreamTarget
+from maskgate.domain.tenant import Quota
 from maskgate.domain.timing import Timing
 from maskgate.usecases.newest_wins import NewestWins
 from maskgate.usecases.within import within
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from maskgate.domain.call import Call
     from maskgate.domain.output import RenderedMask
     from maskgate.ports import InferenceBackend
+    from maskgate.usecases.charge_tenant import ChargeTenant
     from maskgate.usecases.embed_image import Effort, EmbedImage
     from maskgate.usecases.segment import Segment
 
@@ -81,6 +83,7 @@ class SegmentStream:
         segment: Answers one prompt.
         embed: Brings a target's embedding to hand.
         backend: Knows the models.
+        charge: Counts each prompt that is answered as a call.
         holds: Embeddings that are held between prompts; beyond them a prompt that comes late may fetch its own again.
         default_model: The model of targets that name none.
         prompt_seconds: The deadline of each prompt and target.
@@ -92,6 +95,7 @@ class SegmentStream:
         segment: Segment,
         embed: EmbedImage,
         backend: InferenceBackend,
+        charge: ChargeTenant,
         holds: Holds,
         default_model: str,
         prompt_seconds: float,
@@ -99,6 +103,7 @@ class SegmentStream:
         self._segment = segment
         self._embed = embed
         self._backend = backend
+        self._charge = charge
         self._holds = holds
         self._default_model = default_model
         self._prompt_seconds = prompt_seconds
@@ -122,16 +127,16 @@ class SegmentStream:
 
     async def _work(self, asked: _Asked, *, held: AsyncExitStack, call: Call) -> StreamAnswer:
         if asked.prompt is None:
-            return await self._open(asked.target, held)
+            return await self._open(asked.target, held, call)
         return await self._answer(asked.target, asked.prompt, call)
 
-    async def _open(self, target: StreamTarget, held: AsyncExitStack) -> StreamAnswer:
+    async def _open(self, target: StreamTarget, held: AsyncExitStack, call: Call) -> StreamAnswer:
         """Bring a target's embedding to hand, in the place of the one before."""
         started = perf_counter()
         await held.aclose()
         async with within(self._prompt_seconds), AsyncExitStack() as opening:
             spec = await self._backend.spec(target.model or self._default_model)
-            embedded = await opening.enter_async_context(self._embed(target.image_id, spec))
+            embedded = await opening.enter_async_context(self._embed(target.image_id, spec, call=call))
             if self._holds.take(opening):
                 held.push_async_exit(opening.pop_all())
         return StreamAnswer(READY, timing=_timing(embedded.effort, total=perf_counter() - started))
@@ -139,6 +144,7 @@ class SegmentStream:
     async def _answer(self, target: StreamTarget, prompt: StreamPrompt, call: Call) -> StreamAnswer:
         try:
             async with within(self._prompt_seconds):
+                await self._charge(call.tenant, Quota.CALLS, 1)
                 own = replace(call, deadline=call.deadline.or_after(self._prompt_seconds))
                 found = await self._segment(target.query(prompt), call=own)
         except _END_THE_STREAM:

@@ -8,25 +8,35 @@ from maskgate.domain.errors import StoreUnavailable
 from maskgate.domain.image import ImageId
 
 if TYPE_CHECKING:
+    from maskgate.domain.call import Call
     from maskgate.domain.image import ImageInfo, ImageLimits
     from maskgate.ports import ImageDecoder, ImageStore, Offload
     from maskgate.usecases.admission import Admission
+    from maskgate.usecases.owned_images import OwnedImages
 
 
 class UploadImage:
     """Hash first: what is kept already is neither decoded nor stored again."""
 
     def __init__(
-        self, *, store: ImageStore, decoder: ImageDecoder, limits: ImageLimits, admission: Admission, offload: Offload
+        self,
+        *,
+        images: OwnedImages,
+        store: ImageStore,
+        decoder: ImageDecoder,
+        limits: ImageLimits,
+        admission: Admission,
+        offload: Offload,
     ) -> None:
+        self._images = images
         self._store = store
         self._decoder = decoder
         self._limits = limits
         self._admission = admission
         self._offload = offload
 
-    async def __call__(self, content: bytes) -> ImageInfo:
-        """Keep the bytes of an image file and say what they hold.
+    async def __call__(self, content: bytes, *, call: Call) -> ImageInfo:
+        """Keep the bytes of an image file, let the caller use it, and say what it holds.
 
         Raises:
             InvalidImage: They are no image that can be read.
@@ -36,7 +46,9 @@ class UploadImage:
         """
         self._limits.check_bytes(len(content))
         async with self._admission.permit():
-            return await self._keep(content)
+            info = await self._keep(content)
+            await self._images.grant(info, call=call)
+            return info
 
     async def _keep(self, content: bytes) -> ImageInfo:
         image_id = await self._offload(lambda: ImageId.of(content))

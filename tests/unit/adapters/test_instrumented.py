@@ -38,7 +38,7 @@ from tests.fakes import (
 
 KEY = EmbeddingKey.of(ImageId.of(b"photo"), SPEC)
 EMBEDDING = Embedding(SIZE, b"tensor")
-MASK = MaskAddress(MaskHandle.new(), KEY)
+MASK = MaskAddress(MaskHandle.new(), KEY, "")
 LOGITS = np.zeros((2, 2), np.float16)
 SLOTS = PromptSlots.fill(Prompt((Point(1, 1),)), frame=Frame(SIZE, 64), slots=8)
 

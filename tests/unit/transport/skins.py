@@ -6,6 +6,7 @@ import json
 from base64 import b64encode
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import grpc
@@ -226,7 +227,8 @@ class GrpcSkin:
 
 
 @asynccontextmanager
-async def open_rest(world: World) -> AsyncIterator[RestSkin]:
+async def open_rest(world: World, key: str = "") -> AsyncIterator[RestSkin]:
+    """Open a client that sends an API key, if it has one."""
     app = create_app(
         world.usecases,
         streams=world.streams,
@@ -237,12 +239,14 @@ async def open_rest(world: World) -> AsyncIterator[RestSkin]:
     )
     # What a server does with errors that reach it: the app has answered already.
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    async with httpx.AsyncClient(transport=transport, base_url="http://gateway", headers=headers) as client:
         yield RestSkin(client)
 
 
 @asynccontextmanager
-async def open_grpc(world: World) -> AsyncIterator[GrpcSkin]:
+async def open_grpc(world: World, key: str = "") -> AsyncIterator[GrpcSkin]:
+    """Open a client that sends an API key, if it has one."""
     server = await create_server(
         world.usecases, streams=world.streams, observer=world.observer, health_state=world.health, bounds=BOUNDS
     )
@@ -251,12 +255,25 @@ async def open_grpc(world: World) -> AsyncIterator[GrpcSkin]:
     try:
         options = (("grpc.enable_http_proxy", 0),)
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=options) as channel:
-            yield GrpcSkin(channel)
+            yield GrpcSkin(_Keyed(channel, key) if key else channel)  # type: ignore[arg-type] # it does what one does
     finally:
         await server.stop(grace=None)
 
 
-SKINS: dict[str, Callable[[World], AbstractAsyncContextManager[Skin]]] = {"grpc": open_grpc, "rest": open_rest}
+class _Keyed:
+    """A channel whose calls all carry an API key."""
+
+    def __init__(self, channel: grpc.aio.Channel, key: str) -> None:
+        self._channel = channel
+        self._metadata = (("authorization", f"Bearer {key}"),)
+
+    def __getattr__(self, shape: str) -> Callable[..., Callable[..., Any]]:
+        return lambda *asked, **options: partial(
+            getattr(self._channel, shape)(*asked, **options), metadata=self._metadata
+        )
+
+
+SKINS: dict[str, Callable[..., AbstractAsyncContextManager[Skin]]] = {"grpc": open_grpc, "rest": open_rest}
 
 
 def from_http(response: httpx.Response) -> Answer:

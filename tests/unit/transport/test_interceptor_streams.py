@@ -14,10 +14,13 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from prometheus_client import CollectorRegistry
 
+from maskgate.adapters.open import NoQuotas
 from maskgate.domain.errors import InvalidPrompt, Overloaded
 from maskgate.telemetry import CallMetrics
 from maskgate.transport.calls import CallObserver
 from maskgate.transport.grpc.interceptor import ErrorInterceptor
+from maskgate.usecases.authenticate_caller import AuthenticateCaller
+from maskgate.usecases.charge_tenant import ChargeTenant
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -144,7 +147,9 @@ def toy() -> Toy:
 @asynccontextmanager
 async def client_of(toy: Toy, **bounds: Any) -> AsyncIterator[Client]:  # noqa: ANN401 - as CallObserver takes them
     registry = CollectorRegistry()
-    observer = CallObserver(CallMetrics(registry), **{"max_seconds": 10, "max_calls": 10, **bounds})
+    bounds = {"max_seconds": 10, "max_calls": 10, **bounds}
+    everybody = {"authenticate": AuthenticateCaller(None), "charge": ChargeTenant(NoQuotas())}
+    observer = CallObserver(CallMetrics(registry), **everybody, **bounds)
     server = grpc.aio.server(interceptors=[ErrorInterceptor(observer, package="maskgate.v1")])
     services = ("maskgate.v1.Toy", "maskgate.v1.Other", "maskgate.v10.Toy")
     handlers = [grpc.method_handlers_generic_handler(service, toy.handlers()) for service in services]

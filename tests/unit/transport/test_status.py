@@ -51,6 +51,7 @@ def test_http_follows_google_rpc_code() -> None:
     expected = {
         "OK": 200,
         "INVALID_ARGUMENT": 400,
+        "UNAUTHENTICATED": 401,
         "NOT_FOUND": 404,
         "RESOURCE_EXHAUSTED": 429,
         "CANCELLED": 499,

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from maskgate.adapters.admissions import CountedAdmissions
 from maskgate.adapters.pillow import PillowImageDecoder, PillowMaskEncoder, PillowMaskReader
+from maskgate.bootstrap.tenants import Tenants
 from maskgate.bootstrap.usecases import Ports, create_embed, create_usecases, image_limits
 from maskgate.settings import Settings
 from maskgate.telemetry import Metrics
@@ -19,6 +20,7 @@ from maskgate.transport.health import Health
 from maskgate.transport.streams import METHOD, Streams
 from maskgate.usecases.embed_image import EmbeddingTiers
 from tests.fakes import (
+    CALL,
     SPEC,
     FailingStore,
     FakeBackend,
@@ -51,6 +53,7 @@ class World:
         max_seconds: The deadline of calls that bring none, and of each prompt of a stream.
         decodes, waiting: Places in the mask decoder and in front of it.
         calls: Calls at once.
+        tenants: Who is told apart; nobody.
         models: Those that clients may ask for.
         most_streams: Streams at once.
         idle_seconds: How long a stream's client may be silent.
@@ -64,6 +67,7 @@ class World:
     decodes: int = 8
     waiting: int = 8
     calls: int = 100
+    tenants: Tenants = field(default_factory=Tenants)
     models: tuple[str, ...] = (SPEC.name,)
     most_streams: int = 4
     idle_seconds: float = 10.0
@@ -74,9 +78,6 @@ class World:
         self.registry = CollectorRegistry()
         self.metrics = Metrics(self.registry)
         self.health = Health()
-        self.observer = CallObserver(
-            self.metrics.calls, max_seconds=self.max_seconds, max_calls=self.calls, method_seconds={METHOD: inf}
-        )
         settings = SETTINGS.model_copy(
             update={
                 "decode_concurrency": self.decodes,
@@ -100,6 +101,7 @@ class World:
             masks=self.masks,
             admissions=CountedAdmissions(self.metrics.admissions),
             places=self.places,
+            tenants=self.tenants,
         )
         self.usecases = create_usecases(settings, ports, create_embed(settings, ports))
         self.overheard = Overheard(self.usecases.segment_stream)
@@ -108,6 +110,24 @@ class World:
             metrics=self.metrics.streams,
             max_streams=self.most_streams,
             idle_seconds=self.idle_seconds,
+        )
+        self.observer = CallObserver(
+            self.metrics.calls,
+            authenticate=self.usecases.authenticate_caller,
+            charge=self.usecases.charge_tenant,
+            max_seconds=self.max_seconds,
+            max_calls=self.calls,
+            method_seconds={METHOD: inf},
+        )
+
+    def counted(self, protocol: str, code: str) -> float:
+        """How many calls of any method were counted."""
+        return sum(
+            sample.value
+            for family in self.registry.collect()
+            for sample in family.samples
+            if sample.name == "maskgate_requests_total"
+            and (protocol, code) == (sample.labels["protocol"], sample.labels["code"])
         )
 
     def answered(self, protocol: str, method: str, code: str) -> float:
@@ -129,7 +149,7 @@ class World:
 
     async def keep(self, content: bytes) -> str:
         """Upload an image, and tell its identifier."""
-        return str((await self.usecases.upload_image(content)).image_id)
+        return str((await self.usecases.upload_image(content, call=CALL)).image_id)
 
     async def until_decodes(self, count: int) -> None:
         """Wait until so many prompts have reached the decoder."""

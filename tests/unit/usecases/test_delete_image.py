@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from maskgate.adapters.open import NoQuotas
 from maskgate.domain.embedding import Embedding, EmbeddingKey
 from maskgate.domain.errors import StoreUnavailable
 from maskgate.domain.image import ImageId, ImageInfo
 from maskgate.usecases.admission import Admission
+from maskgate.usecases.charge_tenant import ChargeTenant
 from maskgate.usecases.delete_image import DeleteImage, HeedDeletions
 from maskgate.usecases.embed_image import EmbeddingTiers, EmbedImage
 from tests.fakes import (
+    CALL,
     SIZE,
     SPEC,
     FailingCache,
@@ -26,6 +29,7 @@ from tests.fakes import (
     FakeLocks,
     FakeShelf,
     FakeStore,
+    owned,
 )
 
 if TYPE_CHECKING:
@@ -54,6 +58,8 @@ class World:
     def embed(self) -> EmbedImage:
         return EmbedImage(
             tiers=EmbeddingTiers(self.shelf, self.cache, FakeLocks(self.cache)),
+            images=owned(self.store),
+            charge=ChargeTenant(NoQuotas()),
             store=self.store,
             decoder=FakeDecoder(),
             backend=FakeBackend(),
@@ -68,7 +74,9 @@ async def world() -> World:
 
 async def test_nothing_is_left(world: World) -> None:
     """The image and its embeddings are gone from the store and from both tiers."""
-    await DeleteImage(store=world.store, cache=world.cache, embed=world.embed())(IMAGE_ID)
+    await DeleteImage(images=owned(world.store), store=world.store, cache=world.cache, embed=world.embed())(
+        IMAGE_ID, call=CALL
+    )
 
     assert (None, {}, {}) == (await world.store.info(IMAGE_ID), world.cache.entries, world.shelf.entries)
 
@@ -80,7 +88,7 @@ async def test_what_cannot_be_reached_is_told(world: World, missing: str) -> Non
     cache: EmbeddingCache = FailingCache() if missing == "cache" else world.cache
 
     with pytest.raises(StoreUnavailable):
-        await DeleteImage(store=store, cache=cache, embed=world.embed())(IMAGE_ID)
+        await DeleteImage(images=owned(store), store=store, cache=cache, embed=world.embed())(IMAGE_ID, call=CALL)
 
     assert {} == world.shelf.entries
 

@@ -1,17 +1,23 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import pytest
 
+from maskgate.adapters.open import NoQuotas
+from maskgate.adapters.quotas import MemoryQuotas
 from maskgate.domain.embedding import Embedding, EmbeddingKey
-from maskgate.domain.errors import BackendUnavailable, ImageNotFound, Overloaded, StoreUnavailable
+from maskgate.domain.errors import BackendUnavailable, ImageNotFound, Overloaded, QuotaExceeded, StoreUnavailable
 from maskgate.domain.image import ImageId, ImageInfo
+from maskgate.domain.tenant import Limits, Quota, Tenant
 from maskgate.domain.timing import CacheTier
 from maskgate.usecases.admission import Admission
+from maskgate.usecases.charge_tenant import ChargeTenant
 from maskgate.usecases.embed_image import Effort, Embedded, EmbeddingTiers, EmbedImage
 from tests.fakes import (
+    CALL,
     SIZE,
     SPEC,
     FailingStore,
@@ -21,7 +27,11 @@ from tests.fakes import (
     FakeLocks,
     FakeShelf,
     FakeStore,
+    owned,
 )
+
+if TYPE_CHECKING:
+    from maskgate.ports import Quotas
 
 PHOTO = b"a photo"
 IMAGE_ID = ImageId.of(PHOTO)
@@ -42,6 +52,7 @@ class World:
     l1: FakeShelf = field(default_factory=FakeShelf)
     l2: FakeCache = field(init=False)
     waiting: int = 100
+    quotas: Quotas = field(default_factory=NoQuotas)
     beside: World | None = None
 
     def __post_init__(self) -> None:
@@ -51,6 +62,8 @@ class World:
         self.locks: FakeLocks = FakeLocks(self.l2) if self.beside is None else self.beside.locks
         self.embed = EmbedImage(
             tiers=EmbeddingTiers(self.l1, self.l2, self.locks),
+            images=owned(self.store),
+            charge=ChargeTenant(self.quotas),
             store=self.store,
             decoder=self.decoder,
             backend=self.backend,
@@ -59,7 +72,7 @@ class World:
 
     async def get(self, image_id: ImageId = IMAGE_ID) -> Embedded:
         """Hold the embedding of an image for a moment, and wait until others can have it."""
-        async with self.embed(image_id, SPEC) as embedded:
+        async with self.embed(image_id, SPEC, call=CALL) as embedded:
             pass
         await self.embed.drain()
         return embedded
@@ -216,7 +229,7 @@ async def test_the_answer_does_not_wait_for_the_others(world: World) -> None:
         await put(key, embedding)
 
     world.l2.put = put_slowly  # type: ignore[method-assign] # the fake is ours to bend
-    async with world.embed(IMAGE_ID, SPEC):
+    async with world.embed(IMAGE_ID, SPEC, call=CALL):
         meanwhile = [*world.locks.owners], [*world.l2.entries]
     ready.set()
     await world.embed.drain()
@@ -277,6 +290,8 @@ async def test_a_store_that_cannot_be_asked_is_not_a_missing_image() -> None:
     cache = FakeCache()
     embed = EmbedImage(
         tiers=EmbeddingTiers(FakeShelf(), cache, FakeLocks(cache)),
+        images=owned(FailingStore()),
+        charge=ChargeTenant(NoQuotas()),
         store=FailingStore(),
         decoder=FakeDecoder(),
         backend=FakeBackend(),
@@ -284,7 +299,7 @@ async def test_a_store_that_cannot_be_asked_is_not_a_missing_image() -> None:
     )
 
     with pytest.raises(StoreUnavailable):
-        await embed(IMAGE_ID, SPEC).__aenter__()
+        await embed(IMAGE_ID, SPEC, call=CALL).__aenter__()
 
 
 async def test_images_are_not_read_ahead_of_the_cache(world: World) -> None:
@@ -354,7 +369,7 @@ async def test_an_embedding_is_held_while_the_block_runs(world: World, tier: Cac
     seen: list[object] = []
 
     async def use() -> None:
-        async with world.embed(IMAGE_ID, SPEC) as embedded:
+        async with world.embed(IMAGE_ID, SPEC, call=CALL) as embedded:
             seen.extend((embedded.effort.tier, *world.l1.held))
             raise RuntimeError
 
@@ -370,7 +385,7 @@ async def test_everybody_holds_for_themselves(world: World) -> None:
     leave = asyncio.Event()
 
     async def click() -> None:
-        async with world.embed(IMAGE_ID, SPEC):
+        async with world.embed(IMAGE_ID, SPEC, call=CALL):
             await leave.wait()
 
     holders = [asyncio.create_task(click()) for _ in range(3)]
@@ -469,7 +484,7 @@ async def test_an_image_that_is_uploaded_again_is_encoded_again(world: World) ->
 
 async def test_what_is_held_outlives_its_image(world: World) -> None:
     """A prompt that is being decoded when its image is deleted is answered."""
-    async with world.embed(IMAGE_ID, SPEC) as embedded:
+    async with world.embed(IMAGE_ID, SPEC, call=CALL) as embedded:
         world.embed.forget(IMAGE_ID)
         seen = bytes(embedded.embedding.tensor)
 
@@ -488,3 +503,35 @@ async def test_other_images_are_not_forgotten(world: World) -> None:
     await click
 
     assert [other] == [key.image_id for key in world.l1.entries]
+
+
+# Tenants
+
+
+async def test_tenants_of_one_image_encode_once(world: World) -> None:
+    """Two tenants' first clicks on an image that both have uploaded cost one encode."""
+    world.backend.gate.clear()
+    clicks = [asyncio.create_task(enter(world.embed, Tenant(name))) for name in ("acme", "other", "acme")]
+    await settle()
+    world.backend.gate.set()
+    await asyncio.gather(*clicks)
+
+    assert world.backend.encodes == 1
+
+
+async def test_one_tenants_limit_refuses_nobody_else() -> None:
+    """Who joins while somebody is refused for the same image gets it nevertheless."""
+    world, limited = World(quotas=MemoryQuotas()), Tenant("limited", Limits(pixels_per_minute=1))
+    await world.keep(PHOTO)
+    await world.quotas.charge(limited, Quota.PIXELS, 1)
+
+    asked = [enter(world.embed, tenant) for tenant in (limited, Tenant("free"))]
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+
+    assert [True, False] == [isinstance(answer, QuotaExceeded) for answer in answers]
+    assert world.backend.encodes == 1
+
+
+async def enter(embed: EmbedImage, tenant: Tenant) -> None:
+    async with embed(IMAGE_ID, SPEC, call=replace(CALL, tenant=tenant)):
+        pass

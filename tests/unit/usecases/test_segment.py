@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from maskgate.adapters.open import NoQuotas
 from maskgate.domain.errors import InvalidPrompt, ModelNotFound, Overloaded
 from maskgate.domain.image import ImageId, ImageInfo
 from maskgate.domain.mask_prompt import LogitsSource, PngSource
@@ -13,6 +14,7 @@ from maskgate.domain.prompt import Box, CoordinateSpace, MaskSelection, Multimas
 from maskgate.domain.query import SegmentQuery
 from maskgate.domain.timing import CacheTier
 from maskgate.usecases.admission import Admission
+from maskgate.usecases.charge_tenant import ChargeTenant
 from maskgate.usecases.decode import Decode
 from maskgate.usecases.embed_image import EmbeddingTiers, EmbedImage
 from maskgate.usecases.keep_masks import KeepMasks
@@ -34,6 +36,7 @@ from tests.fakes import (
     FakeShelf,
     FakeStore,
     inline,
+    owned,
 )
 
 PHOTO = b"a photo"
@@ -52,6 +55,8 @@ class World:
         self.masks = FakeMasks()
         embed = EmbedImage(
             tiers=EmbeddingTiers(self.l1, self.l2, FakeLocks(self.l2)),
+            images=owned(self.store),
+            charge=ChargeTenant(NoQuotas()),
             store=self.store,
             decoder=FakeDecoder(),
             backend=self.backend,

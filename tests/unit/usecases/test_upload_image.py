@@ -7,7 +7,7 @@ from maskgate.domain.image import ImageId, ImageInfo, ImageLimits
 from maskgate.usecases.admission import Admission
 from maskgate.usecases.get_image import GetImage
 from maskgate.usecases.upload_image import UploadImage
-from tests.fakes import SIZE, FailingStore, FakeDecoder, FakeStore, inline
+from tests.fakes import CALL, SIZE, FailingStore, FakeDecoder, FakeStore, inline, owned
 
 PHOTO = b"a photo"
 LIMITS = ImageLimits(max_bytes=10, max_pixels=10_000, max_side=1000)
@@ -15,7 +15,9 @@ LIMITS = ImageLimits(max_bytes=10, max_pixels=10_000, max_side=1000)
 
 def create(decoder: FakeDecoder, store: FakeStore | FailingStore) -> UploadImage:
     admission = Admission(tier="image store", concurrency=1, waiting=0)
-    return UploadImage(store=store, decoder=decoder, limits=LIMITS, admission=admission, offload=inline)
+    return UploadImage(
+        images=owned(store), store=store, decoder=decoder, limits=LIMITS, admission=admission, offload=inline
+    )
 
 
 async def test_an_upload_is_kept() -> None:
@@ -23,10 +25,10 @@ async def test_an_upload_is_kept() -> None:
     store = FakeStore()
     expected = ImageInfo(ImageId.of(PHOTO), SIZE, "FAKE", len(PHOTO))
 
-    answered = await create(FakeDecoder(), store)(PHOTO)
+    answered = await create(FakeDecoder(), store)(PHOTO, call=CALL)
 
     assert expected == answered
-    assert expected == await GetImage(store=store)(answered.image_id)
+    assert expected == await GetImage(images=owned(store))(answered.image_id, call=CALL)
     assert PHOTO == await store.content(answered.image_id)
 
 
@@ -35,7 +37,7 @@ async def test_a_second_upload_neither_decodes_nor_stores() -> None:
     decoder, store = FakeDecoder(), FakeStore()
     upload = create(decoder, store)
 
-    first, second = await upload(PHOTO), await upload(PHOTO)
+    first, second = await upload(PHOTO, call=CALL), await upload(PHOTO, call=CALL)
 
     assert first == second
     assert (1, 1) == (decoder.inspected, store.puts)
@@ -45,10 +47,10 @@ async def test_an_expired_image_can_be_uploaded_again() -> None:
     """What the store has forgotten is decoded and stored anew."""
     decoder, store = FakeDecoder(), FakeStore()
     upload = create(decoder, store)
-    await upload(PHOTO)
+    await upload(PHOTO, call=CALL)
     store.forget()
 
-    await upload(PHOTO)
+    await upload(PHOTO, call=CALL)
 
     assert (2, 2) == (decoder.inspected, store.puts)
 
@@ -60,7 +62,7 @@ async def test_limits_come_before_all_work(content: bytes, error: type[Exception
     upload = create(decoder, FailingStore())
 
     with pytest.raises(error):
-        await upload(content)
+        await upload(content, call=CALL)
 
     assert decoder.inspected == 0
 
@@ -70,4 +72,4 @@ async def test_without_a_store_nothing_is_promised() -> None:
     upload = create(FakeDecoder(), FailingStore())
 
     with pytest.raises(StoreUnavailable):
-        await upload(PHOTO)
+        await upload(PHOTO, call=CALL)

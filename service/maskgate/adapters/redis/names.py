@@ -36,3 +36,23 @@ def image_name(image_id: ImageId) -> str:
 def mask_name(address: MaskAddress) -> str:
     """Where a mask is."""
     return f"maskgate:1:mask:{address}"
+
+
+def granted_name(tenant: str) -> str:
+    """Where it says when a tenant has used which image."""
+    return f"maskgate:1:granted:{tenant}"
+
+
+def weights_name(tenant: str) -> str:
+    """Where it says what a tenant's images weigh."""
+    return f"maskgate:1:weights:{tenant}"
+
+
+def holders_name(image_id: str) -> str:
+    """Where it says which tenants have an image."""
+    return f"maskgate:1:holders:{image_id}"
+
+
+def quota_name(tenant: str, quota: str) -> str:
+    """Where it says what a tenant has left of a quota."""
+    return f"maskgate:1:quota:{quota}:{tenant}"

@@ -1,19 +1,21 @@
-"""Around every call of our services: deadline, metrics, and domain errors as rich statuses."""
+"""Around every call of our services: who calls, deadline, metrics, and domain errors as rich statuses."""
 
 from __future__ import annotations
 
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import grpc
 from google.protobuf.message import DecodeError
 
-from maskgate.domain.errors import InvalidRequest, MaskgateError
+from maskgate.domain.errors import InvalidRequest, MaskgateError, Unauthenticated
 from maskgate.transport import status
+from maskgate.transport.calls import Envelope
 from maskgate.transport.grpc.statuses import to_status
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
     from google.protobuf.message import Message
 
@@ -54,9 +56,14 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         path = handler_call_details.method
         if handler is None or not path.startswith(self._prefix):
             return handler  # type: ignore[no-any-return] # typed as sync handlers, in truth async
+        method, envelope = path.rpartition("/")[2], _envelope(handler_call_details.invocation_metadata)
+        try:
+            self._observer.caller(envelope)
+        except Unauthenticated as error:
+            return self._refusing(error, method=method)
         surround = self._streaming if handler.response_streaming else self._answering
         surrounded: _Handler = _REBUILD[handler.request_streaming, handler.response_streaming](
-            surround(handler, method=path.rpartition("/")[2]),
+            surround(handler, method=method),
             request_deserializer=_tolerant(handler.request_deserializer),
             response_serializer=handler.response_serializer,
         )
@@ -87,15 +94,31 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
 
         return behaviour
 
+    def _refusing(self, error: Unauthenticated, *, method: str) -> _Handler:
+        """Refuse without reading a byte: a handler of a stream of requests is not handed any before it asks."""
+
+        async def behaviour(_requests: object, context: _Context) -> None:
+            async with self._call(method, context):
+                raise error
+
+        refusing: _Handler = grpc.stream_stream_rpc_method_handler(behaviour)
+        return refusing
+
     @asynccontextmanager
     async def _call(self, method: str, context: _Context) -> AsyncIterator[Call]:
+        envelope = replace(_envelope(context.invocation_metadata() or ()), deadline=context.time_remaining())
         try:
-            async with self._observer.call(_PROTOCOL, method, deadline=context.time_remaining()) as call:
+            async with self._observer.call(_PROTOCOL, method, envelope) as call:
                 yield call
         except MaskgateError as error:
             await context.abort_with_status(to_status(status.told(error)))
         except Exception:  # noqa: BLE001 - the outermost handler; the observer has logged it
             await context.abort_with_status(to_status(status.internal()))
+
+
+def _envelope(metadata: Iterable[tuple[str, str | bytes]]) -> Envelope:
+    authorization = dict(metadata).get("authorization")
+    return Envelope(authorization if isinstance(authorization, str) else None)
 
 
 def _tolerant(deserialize: Callable[[bytes], Message]) -> Callable[[bytes], _Received]:

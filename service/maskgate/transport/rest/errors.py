@@ -50,8 +50,14 @@ def install(app: FastAPI) -> None:
 
 def _answer(error: MaskgateError) -> JSONResponse:
     told = status.told(error)
-    retry = {} if told.retry_after is None else {"Retry-After": str(ceil(told.retry_after))}
-    return _json(ErrorDetail.of(told), retry)
+    return _json(ErrorDetail.of(told), _headers(told))
+
+
+def _headers(told: status.Told) -> dict[str, str]:
+    """Say what to do about it in HTTP's own words, too: when to come again, and how to say who calls."""
+    if told.code is StatusCode.UNAUTHENTICATED:
+        return {"WWW-Authenticate": "Bearer"}
+    return {} if told.retry_after is None else {"Retry-After": str(ceil(told.retry_after))}
 
 
 def _invalid_request(error: RequestValidationError) -> InvalidRequest:

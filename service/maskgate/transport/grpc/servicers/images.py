@@ -26,26 +26,26 @@ class ImageServicer(ImageServiceServicer):
         self._usecases = usecases
 
     async def CheckImages(  # noqa: N802 - the name of the method in the contract
-        self, request: pb.CheckImagesRequest, _call: Call
+        self, request: pb.CheckImagesRequest, call: Call
     ) -> pb.CheckImagesResponse:
         """Tell which images need not be uploaded."""
-        checked = await self._usecases.check_images(request.image_ids)
+        checked = await self._usecases.check_images(request.image_ids, call=call)
         return pb.CheckImagesResponse(images=map(from_image, checked.images), missing=map(str, checked.missing))
 
     async def EncodeImages(  # noqa: N802
-        self, request: pb.EncodeImagesRequest, _call: Call
+        self, request: pb.EncodeImagesRequest, call: Call
     ) -> AsyncIterator[pb.EncodeImagesResponse]:
         """Encode images ahead of their first prompts."""
         sources = [to_source(image) for image in request.images]
-        async with aclosing(self._usecases.encode_images(sources, request.model)) as outcomes:
+        async with aclosing(self._usecases.encode_images(sources, request.model, call=call)) as outcomes:
             async for outcome in outcomes:
                 yield from_outcome(outcome)
 
     async def GetEmbedding(  # noqa: N802
-        self, request: pb.GetEmbeddingRequest, _call: Call
+        self, request: pb.GetEmbeddingRequest, call: Call
     ) -> pb.GetEmbeddingResponse:
         """Give an embedding away."""
-        given = await self._usecases.get_embedding(ImageId.parse(request.image_id), request.model)
+        given = await self._usecases.get_embedding(ImageId.parse(request.image_id), request.model, call=call)
         return pb.GetEmbeddingResponse(
             embedding=given.tensor,
             image_id=str(given.key.image_id),
@@ -55,8 +55,8 @@ class ImageServicer(ImageServiceServicer):
         )
 
     async def DeleteImage(  # noqa: N802
-        self, request: pb.DeleteImageRequest, _call: Call
+        self, request: pb.DeleteImageRequest, call: Call
     ) -> pb.DeleteImageResponse:
         """Forget an image."""
-        await self._usecases.delete_image(ImageId.parse(request.image_id))
+        await self._usecases.delete_image(ImageId.parse(request.image_id), call=call)
         return pb.DeleteImageResponse()

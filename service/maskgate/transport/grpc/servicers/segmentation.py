@@ -30,17 +30,17 @@ class SegmentationServicer(SegmentationServiceServicer):
         self._streams = streams
 
     async def UploadImage(  # noqa: N802 - the name of the method in the contract
-        self, request: pb.UploadImageRequest, _call: Call
+        self, request: pb.UploadImageRequest, call: Call
     ) -> pb.UploadImageResponse:
         """Keep an image."""
-        info = await self._usecases.upload_image(request.content)
+        info = await self._usecases.upload_image(request.content, call=call)
         return pb.UploadImageResponse(image=from_image(info))
 
     async def GetImage(  # noqa: N802
-        self, request: pb.GetImageRequest, _call: Call
+        self, request: pb.GetImageRequest, call: Call
     ) -> pb.GetImageResponse:
         """Tell what is known of an image."""
-        info = await self._usecases.get_image(ImageId.parse(request.image_id))
+        info = await self._usecases.get_image(ImageId.parse(request.image_id), call=call)
         return pb.GetImageResponse(image=from_image(info))
 
     async def Segment(  # noqa: N802

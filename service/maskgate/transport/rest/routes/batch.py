@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 
 from maskgate.transport.rest.limits import BATCH_PATH
 from maskgate.transport.rest.routes.answers import server_timing
-from maskgate.transport.rest.routes.requests import PROTOCOL, Timeout, body_of, json_body
+from maskgate.transport.rest.routes.requests import PROTOCOL, Asked, body_of, json_body
 from maskgate.transport.rest.schemas.batches import SegmentBatchRequest, SegmentBatchResponse
 
 if TYPE_CHECKING:
@@ -27,9 +27,9 @@ def create_router(usecases: UseCases, *, observer: CallObserver) -> APIRouter:
         response_model=SegmentBatchResponse,
         openapi_extra=json_body(SegmentBatchRequest),
     )
-    async def segment_batch(request: Request, timeout: Timeout = None) -> Response:
+    async def segment_batch(request: Request, asked: Asked) -> Response:
         """Segment one or many images by many prompts; a part that fails says why, and does not fail the others."""
-        async with observer.call(PROTOCOL, "SegmentBatch", deadline=timeout) as call:
+        async with observer.call(PROTOCOL, "SegmentBatch", asked) as call:
             body = SegmentBatchRequest.read(await body_of(request))
             return _json(await usecases.segment_batch(body.to_query(), call=call))
 

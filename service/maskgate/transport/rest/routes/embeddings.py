@@ -11,7 +11,7 @@ from fastapi import APIRouter, Header, Query, Response
 
 from maskgate.domain.image import ImageId
 from maskgate.transport.rest.limits import UPLOAD_PATH
-from maskgate.transport.rest.routes.requests import PROTOCOL, ImageIdPath, Timeout
+from maskgate.transport.rest.routes.requests import PROTOCOL, Asked, ImageIdPath
 from maskgate.transport.rest.schemas.models import Model
 
 if TYPE_CHECKING:
@@ -35,11 +35,11 @@ def create_router(usecases: UseCases, *, observer: CallObserver) -> APIRouter:
         responses={200: _EMBEDDING, 304: {"description": "The client has it."}},
     )
     async def get_embedding(
-        image_id: ImageIdPath, model: _ModelQuery = "", if_none_match: _IfNoneMatch = "", timeout: Timeout = None
+        image_id: ImageIdPath, asked: Asked, model: _ModelQuery = "", if_none_match: _IfNoneMatch = ""
     ) -> Response:
         """Give an embedding away as raw half-precision floats; the image is encoded now if it has to be."""
-        async with observer.call(PROTOCOL, "GetEmbedding", deadline=timeout):
-            given = await usecases.get_embedding(ImageId.parse(image_id), model)
+        async with observer.call(PROTOCOL, "GetEmbedding", asked) as call:
+            given = await usecases.get_embedding(ImageId.parse(image_id), model, call=call)
         headers = _headers(given)
         if _names(if_none_match, headers["ETag"]):
             return Response(status_code=304, headers=headers)

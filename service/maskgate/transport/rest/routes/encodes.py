@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from maskgate.transport.rest.limits import ENCODE_PATH
 from maskgate.transport.rest.routes.ndjson import MEDIA_TYPE, ndjson
-from maskgate.transport.rest.routes.requests import PROTOCOL, Timeout, body_of, json_body, schema_of
+from maskgate.transport.rest.routes.requests import PROTOCOL, Asked, body_of, json_body, schema_of
 from maskgate.transport.rest.schemas.encodes import EncodeImagesRequest, EncodeImagesResponse
 
 if TYPE_CHECKING:
@@ -34,14 +34,14 @@ def create_router(usecases: UseCases, *, observer: CallObserver) -> APIRouter:
         openapi_extra=json_body(EncodeImagesRequest),
         responses={200: _LINES},
     )
-    async def encode_images(request: Request, timeout: Timeout = None) -> Response:
+    async def encode_images(request: Request, asked: Asked) -> Response:
         """Encode images; a line of JSON for each, as it is done. One that fails does not fail the others."""
 
         async def lines() -> AsyncGenerator[EncodeImagesResponse, None]:
-            async with observer.call(PROTOCOL, "EncodeImages", deadline=timeout):
+            async with observer.call(PROTOCOL, "EncodeImages", asked) as call:
                 body = await body_of(request)
                 sources, model = await run_in_threadpool(lambda: _read(body))
-                async with aclosing(usecases.encode_images(sources, model)) as outcomes:
+                async with aclosing(usecases.encode_images(sources, model, call=call)) as outcomes:
                     async for outcome in outcomes:
                         yield EncodeImagesResponse.of(outcome)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Path
 
-from maskgate.transport.rest.routes.requests import PROTOCOL, Timeout
+from maskgate.transport.rest.routes.requests import PROTOCOL, Asked
 from maskgate.transport.rest.schemas.models import ListModelsResponse, Model
 
 if TYPE_CHECKING:
@@ -21,15 +21,15 @@ def create_router(usecases: UseCases, *, observer: CallObserver) -> APIRouter:
     router = APIRouter()
 
     @router.get(_PATH, summary="List the models")
-    async def list_models(timeout: Timeout = None) -> ListModelsResponse:
+    async def list_models(asked: Asked) -> ListModelsResponse:
         """List the models, the default one first; one that does not answer is listed all the same."""
-        async with observer.call(PROTOCOL, "ListModels", deadline=timeout):
+        async with observer.call(PROTOCOL, "ListModels", asked):
             return ListModelsResponse.of(await usecases.list_models())
 
     @router.get(f"{_PATH}/{{name}}", summary="Describe a model")
-    async def get_model(name: Annotated[str, Path(description="Its name.")], timeout: Timeout = None) -> Model:
+    async def get_model(name: Annotated[str, Path(description="Its name.")], asked: Asked) -> Model:
         """Describe one model; 404 where it is not served."""
-        async with observer.call(PROTOCOL, "GetModel", deadline=timeout):
+        async with observer.call(PROTOCOL, "GetModel", asked):
             return Model.of(await usecases.get_model(name))
 
     return router

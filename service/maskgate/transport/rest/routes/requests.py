@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import Header, Path
+from fastapi import Depends, Header, Path, Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.requests import ClientDisconnect
 
 from maskgate.domain.errors import InvalidRequest
 from maskgate.domain.image import IMAGE_ID_PATTERN
+from maskgate.transport.calls import Envelope
 
 if TYPE_CHECKING:
-    from fastapi import Request
     from pydantic import BaseModel
 
 PROTOCOL = "rest"
@@ -24,10 +25,25 @@ ImageIdPath = Annotated[
         json_schema_extra={"pattern": f"^{IMAGE_ID_PATTERN}$"},
     ),
 ]
-Timeout = Annotated[
+_Timeout = Annotated[
     float | None,
     Header(alias="Request-Timeout", gt=0, description="Seconds after which the answer is of no use any more."),
 ]
+
+
+_Documented = Annotated[
+    HTTPAuthorizationCredentials | None,
+    Security(HTTPBearer(auto_error=False, description="An API key, where the gateway has keys.")),
+]
+
+
+def _envelope(request: Request, _documented: _Documented = None, timeout: _Timeout = None) -> Envelope:
+    """Read what every route takes; who calls is judged within the call, so that refusals are counted."""
+    return Envelope(request.headers.get("authorization"), timeout)
+
+
+Asked = Annotated[Envelope, Depends(_envelope)]
+"""What a client says around a request."""
 
 
 async def body_of(request: Request) -> bytes:

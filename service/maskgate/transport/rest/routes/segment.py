@@ -11,7 +11,7 @@ from maskgate.domain.image import ImageId
 from maskgate.domain.output import MaskFormat, MaskOutput
 from maskgate.transport.rest.limits import UPLOAD_PATH
 from maskgate.transport.rest.routes.answers import server_timing
-from maskgate.transport.rest.routes.requests import PROTOCOL, ImageIdPath, Timeout, body_of, json_body
+from maskgate.transport.rest.routes.requests import PROTOCOL, Asked, ImageIdPath, body_of, json_body
 from maskgate.transport.rest.schemas.masks import SegmentResponse
 from maskgate.transport.rest.schemas.prompts import SegmentRequest
 
@@ -42,10 +42,10 @@ def create_router(usecases: UseCases, *, observer: CallObserver) -> APIRouter:
         responses={200: {"content": {"image/png": {}}, "description": "Masks, or the best one as PNG."}},
     )
     async def segment(
-        request: Request, image_id: ImageIdPath, accept: _Accept = "application/json", timeout: Timeout = None
+        request: Request, image_id: ImageIdPath, asked: Asked, accept: _Accept = "application/json"
     ) -> Response:
         """Segment an image by points, by a box, or both."""
-        async with observer.call(PROTOCOL, "Segment", deadline=timeout) as call:
+        async with observer.call(PROTOCOL, "Segment", asked) as call:
             body = SegmentRequest.read(await body_of(request))
             query = body.to_query(ImageId.parse(image_id))
             if "image/png" in accept:

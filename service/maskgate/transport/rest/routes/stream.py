@@ -11,6 +11,7 @@ from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
 from maskgate.domain.errors import InvalidRequest, MaskgateError
 from maskgate.transport import status
+from maskgate.transport.calls import Envelope
 from maskgate.transport.rest.routes.requests import PROTOCOL
 from maskgate.transport.rest.schemas.stream import SegmentStreamRequest, SegmentStreamResponse, StreamEnd
 from maskgate.transport.streams import METHOD
@@ -41,8 +42,9 @@ def create_router(streams: Streams, *, observer: CallObserver) -> APIRouter:
             await websocket.close()  # before it is accepted that is a 403
             return
         await websocket.accept()
+        asked = Envelope(websocket.headers.get("authorization"))
         try:
-            async with observer.call(PROTOCOL, METHOD) as call:
+            async with observer.call(PROTOCOL, METHOD, asked) as call:
                 await _Client(websocket).answer(streams, call)
         except MaskgateError as error:
             await _end(websocket, status.told(error))
