@@ -9,7 +9,7 @@ PB := service/maskgate/transport/grpc/_pb
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-full check format protos forge models parity bench-encode bench-decode bench-transport bench-stream clean
+.PHONY: help demo up test test-full check format protos forge models parity bench-encode bench-decode bench-transport bench-stream bench-click bench-throughput bench clean
 
 help:  ## List the verbs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -66,8 +66,17 @@ bench-transport: .venv/.dev .venv-triton/.ready  ## Send embeddings to Triton in
 bench-stream: .venv/.dev .venv-triton/.ready  ## Hover at 200 prompts a second, on a stream and with calls of their own, in turn
 	$(BIN)/python -m benchmarks.stream $(ARGS)
 
+bench-click: .venv/.dev .venv-triton/.ready  ## Click over gRPC, and with decoders in process, in turn
+	$(BIN)/python -m benchmarks.click $(ARGS)
+
+bench-throughput: .venv/.dev .venv-triton/.ready .venv-peers/.ready  ## Click with 16 clients on the service, on LitServe and on BentoML, in turn
+	$(BIN)/python -m benchmarks.throughput $(ARGS)
+
+bench: .venv/.dev .venv-triton/.ready .venv-peers/.ready  ## Run every benchmark: half an hour; with ARGS=--short minutes
+	$(BIN)/python -m benchmarks $(ARGS)
+
 clean:  ## Remove what the other verbs have made, the environments too
-	rm -rf .venv .venv-triton .protos-check out build dist
+	rm -rf .venv .venv-triton .venv-peers .protos-check out build dist
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .schemathesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -91,4 +100,12 @@ clean:  ## Remove what the other verbs have made, the environments too
 	$(TRITON_PYTHON) -m venv .venv-triton
 	$(TRITON_BIN)/pip install --quiet --disable-pip-version-check --requirement deploy/triton/requirements.txt
 	deploy/triton/get-libpython .venv-triton
+	@touch $@
+
+# The peers bring their frameworks; what they compute with is .venv's, the same as for everybody else.
+.venv-peers/.ready: benchmarks/peers/requirements.txt | .venv/.dev
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/pip install --quiet --disable-pip-version-check --requirement benchmarks/peers/requirements.txt
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > \
+	  $$(.venv-peers/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/compared.pth
 	@touch $@

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 import numpy as np
 
-from benchmarks.decoders import CONFIG, Graph, OfficialDecoder, OurDecoder, ReferenceDecoder, Scene
+from benchmarks.decoders import CONFIG, Graph, OfficialDecoder, OurDecoder, ReferenceDecoder, Scene, export_official
 from benchmarks.measuring import (
     Bound,
     Ratio,
@@ -100,7 +100,7 @@ def prepare(folder: Path) -> Decoders:
     bf16, fp32 = (Graph.export(reference, SMALLEST_VIT, kind, folder) for kind in (Precision.BF16, Precision.FP32))
     return Decoders(
         reference=reference,
-        official=OfficialDecoder(reference, folder / "official.onnx"),
+        official=OfficialDecoder(export_official(reference, folder / "official.onnx")),
         ours={Precision.BF16: bf16.decoder(), Precision.FP32: fp32.decoder()},
         by_slots={slots: bf16.decoder_of(slots) for slots in (2, 4, 8)},
         many=bf16.decoder_multi(),

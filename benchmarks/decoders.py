@@ -22,6 +22,7 @@ from maskforge.sam.config import SamConfig
 from maskforge.sam.precision import Precision, lower
 from maskforge.sam.variants import build_sam
 from maskgate.domain.frame import Frame
+from maskgate.domain.image import ImageSize
 from maskgate.domain.mask import Mask
 from maskgate.domain.prompt import Point, Prompt, PromptSlots
 from maskgate.domain.upscale import upscale
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from torch import nn
 
     from maskforge.sam.image_encoder import VitConfig
-    from maskgate.domain.image import ImageSize
 
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
@@ -40,6 +40,8 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 CONFIG: Final = SamConfig()
 OFFICIAL_OPSET: Final = 17
+SCRIPTS_PHOTO: Final = ImageSize(width=2250, height=1500)
+"""That scripts/export_onnx_model.py traces with."""
 BEST: Final = ("best_mask", "best_iou")
 
 
@@ -69,11 +71,10 @@ class Scene:
 class OfficialDecoder:
     """`SamOnnxModel` as scripts/export_onnx_model.py exports it, one mask a prompt, on ONNX Runtime in fp32."""
 
-    def __init__(self, reference: nn.Module, path: Path) -> None:
-        """Export the reference's decoder to `path` and load it, with a thread a core."""
-        _export_official(reference, path)
+    def __init__(self, path: Path, *, threads: int | None = None) -> None:
+        """Load what `export_official` has written, with a thread a core unless told otherwise."""
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = len(os.sched_getaffinity(0))
+        options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
         self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
     def prepare(self, scene: Scene) -> Arrays:
@@ -93,8 +94,12 @@ class OfficialDecoder:
         return masks[0, 0] > 0, low_res[0, 0]
 
 
-def _export_official(reference: nn.Module, path: Path) -> None:
-    """Follow scripts/export_onnx_model.py of segment-anything, with `--return-single-mask`."""
+def export_official(reference: nn.Module, path: Path, size: ImageSize = SCRIPTS_PHOTO) -> Path:
+    """Follow scripts/export_onnx_model.py of segment-anything, with `--return-single-mask`; return the path.
+
+    For photos of other proportions than `size` its masks are stretched: today's torch fixes where the padding is cut
+    off, while it traces. Their logits, and what they take, are the same.
+    """
     graph = importlib.import_module("segment_anything.utils.onnx").SamOnnxModel(reference, return_single_mask=True)
     side, mask = CONFIG.embedding_size, CONFIG.mask_size
     inputs = {
@@ -103,7 +108,7 @@ def _export_official(reference: nn.Module, path: Path) -> None:
         "point_labels": torch.randint(0, 4, (1, 5)).float(),
         "mask_input": torch.randn(1, 1, mask, mask),
         "has_mask_input": torch.tensor([1.0]),
-        "orig_im_size": torch.tensor([1500.0, 2250.0]),
+        "orig_im_size": torch.tensor([float(size.height), float(size.width)]),
     }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the old exporter, and of the tracer about the reference's code
@@ -117,6 +122,7 @@ def _export_official(reference: nn.Module, path: Path) -> None:
             dynamic_axes={"point_coords": {1: "num_points"}, "point_labels": {1: "num_points"}},
             dynamo=False,
         )
+    return path
 
 
 class ReferenceDecoder:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from benchmarks.building import build
 from benchmarks.encoders import PHOTO, DirectEncoder, ReferenceEncoder, ServedEncoder, cosine, draw_photo_of
 from benchmarks.measuring import (
     WARM_UPS,
@@ -34,11 +35,7 @@ from benchmarks.measuring import (
     write_results,
 )
 from benchmarks.processes import peak_memory
-from benchmarks.reference import SEED, vit_of, write_checkpoint
-from maskforge.checkpoints.loading import build_from
-from maskforge.checkpoints.reading import read_checkpoint
-from maskforge.export.building import Order, build_model
-from maskforge.sam.precision import Precision
+from benchmarks.reference import SEED, seeded_reference, vit_of
 from maskforge.sam.variants import VARIANTS
 from maskgate.client import Client
 from maskgate.stack import EmbeddedStack, StackConfig
@@ -84,6 +81,11 @@ class Subject:
         """Whether the bounds apply."""
         return self.vit == VARIANTS[self.name]
 
+    @property
+    def is_built(self) -> bool:
+        """Whether an earlier run has built it."""
+        return (self.repository / f"{self.name}_decoder_multi").exists()
+
 
 @click.command()
 @click.option("--model", "models", type=click.Choice([*VARIANTS]), multiple=True, default=("vit_b", "vit_h"))
@@ -102,32 +104,14 @@ def encode(models: Sequence[str], repeats: int, depth: int | None, repository: P
     with tempfile.TemporaryDirectory() as folder:
         for name in models:
             subject = Subject(name, vit_of(name, depth), repository or Path(folder), repeats)
-            build(subject)
+            if not subject.is_built:
+                build(subject.name, seeded_reference(subject.vit), subject.repository)
             results[name] = measure(subject)
     if depth is None:
         photo = f"{PHOTO.width}x{PHOTO.height}"
         head = {"unit": "one new photo", "photo": photo, "weights": f"random, seed {SEED}"}
         write_results({"machine": machine(), **head, "models": results}, output)
         click.echo(f"The figures are in {output}.")
-
-
-def build(subject: Subject) -> None:
-    """Build the model from a checkpoint as Meta would have written it, unless it is there already."""
-    if (subject.repository / f"{subject.name}_decoder_multi").exists():
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, f"{subject.name}.pth")
-        write_checkpoint(subject.vit, path)
-        checkpoint = read_checkpoint(path)
-        order = Order(
-            name=subject.name,
-            load=lambda: build_from(checkpoint),
-            weights=checkpoint.files,
-            precision=Precision.BF16,
-            repository=subject.repository,
-            parameters=checkpoint.parameters,
-        )
-        build_model(order, lambda step: click.echo(f"build {subject.name}: {step}"))
 
 
 def measure(subject: Subject) -> dict[str, Any]:

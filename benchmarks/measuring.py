@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -49,11 +50,15 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """How many times as long one thing took as another; without a bound it is there for context."""
+    """How many times as long one thing took as another; without a bound it is there for context.
+
+    With another unit than times it is an amount, where an issue bounds that.
+    """
 
     name: str
     value: float
     bound: Bound | None = None
+    unit: str = "x"
 
     @property
     def verdict(self) -> str:
@@ -62,11 +67,15 @@ class Ratio:
             return "no bound"
         return f"{'pass' if self.bound.is_met_by(self.value) else 'MISS'} ({self.bound})"
 
+    def __str__(self) -> str:
+        return f"  {self.name:<58}{self.value:>12.2f} {self.unit:<4}{self.verdict}"
+
     def document(self) -> dict[str, Any]:
         """Return what goes into the JSON file."""
+        figure = {"ratio" if self.unit == "x" else self.unit: round(self.value, 3)}
         if self.bound is None:
-            return {"ratio": round(self.value, 3)}
-        return {"ratio": round(self.value, 3), "bound": str(self.bound), "met": self.bound.is_met_by(self.value)}
+            return figure
+        return {**figure, "bound": str(self.bound), "met": self.bound.is_met_by(self.value)}
 
 
 def pause() -> None:
@@ -128,8 +137,7 @@ def in_milliseconds(seconds: Mapping[str, Sequence[float]]) -> dict[str, dict[st
 def table(title: str, seconds: Seconds, ratios: Sequence[Ratio]) -> str:
     """Write contenders and ratios as two short lists under a title."""
     times = [f"  {name:<58}{1e3 * value:>12,.1f} ms" for name, value in seconds.items()]
-    verdicts = [f"  {ratio.name:<58}{ratio.value:>12.2f} x   {ratio.verdict}" for ratio in ratios]
-    return "\n".join((title, *times, "", *verdicts, ""))
+    return "\n".join((title, *times, "", *map(str, ratios), ""))
 
 
 def write_results(document: Mapping[str, Any], path: Path) -> None:
@@ -162,13 +170,23 @@ def use_all_cores() -> int:
 
 
 def machine() -> dict[str, Any]:
-    """Describe what the figures depend on: the CPU, its own rate of matrix products, and versions."""
+    """Describe what the figures depend on: the code, the CPU, its own rate of matrix products, and versions."""
     return {
+        "commit": _commit(),
         **describe_cpu(CPUINFO.read_text(encoding="utf-8")),
         "cores": use_all_cores(),
         "matrix_product_tflops": {str(dtype).removeprefix("torch."): _gemm_tflops(dtype) for dtype in _GEMM_DTYPES},
         "versions": {package: version(package) for package in VERSIONED},
     }
+
+
+def _commit() -> str:
+    """Name the checkout's commit, and say if it was changed since."""
+    command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+    try:
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()  # noqa: S603 - ours
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
 
 
 def describe_cpu(cpuinfo: str) -> dict[str, Any]:
