@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from maskgate.adapters.open import NoQuotas
 from maskgate.domain.batch import Answer, BatchAnswer, BatchQuery, ImagePrompts
 from maskgate.domain.call import Call, Priority
 from maskgate.domain.errors import (
@@ -26,6 +27,7 @@ from maskgate.domain.prompt import Box, Multimask, Point, Prompt
 from maskgate.domain.query import SegmentQuery
 from maskgate.domain.timing import CacheTier
 from maskgate.usecases.admission import Admission
+from maskgate.usecases.charge_tenant import ChargeTenant
 from maskgate.usecases.decode import Decode
 from maskgate.usecases.embed_image import EmbeddingTiers, EmbedImage
 from maskgate.usecases.keep_masks import KeepMasks
@@ -48,6 +50,7 @@ from tests.fakes import (
     FakeShelf,
     FakeStore,
     inline,
+    owned,
 )
 
 if TYPE_CHECKING:
@@ -123,6 +126,8 @@ class World:
         self._steps = Steps(
             embed=EmbedImage(
                 tiers=EmbeddingTiers(self.shelf, l2, FakeLocks(l2)),
+                images=owned(self.store),
+                charge=ChargeTenant(NoQuotas()),
                 store=self.store,
                 decoder=Decoder(),
                 backend=self.backend,
