@@ -53,6 +53,14 @@ def _modeling() -> types.ModuleType:
     return segment_anything.modeling
 
 
+def amg() -> types.ModuleType:
+    """Return `segment_anything.utils.amg`."""
+    _modeling()
+    import segment_anything.utils.amg  # noqa: PLC0415
+
+    return segment_anything.utils.amg
+
+
 class ReferenceSam(nn.Module):
     """The reference's prompt encoder and mask decoder, as `build_sam.py` makes them."""
 

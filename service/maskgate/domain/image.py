@@ -52,6 +52,31 @@ class ImageSize:
 
 
 @dataclass(frozen=True, slots=True)
+class Region:
+    """A part of an oriented image: whole pixels, right and bottom edges exclusive."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    @property
+    def size(self) -> ImageSize:
+        """Width and height."""
+        return ImageSize(self.right - self.left, self.bottom - self.top)
+
+    @property
+    def area(self) -> int:
+        """Number of pixels."""
+        return self.size.width * self.size.height
+
+    @property
+    def edges(self) -> tuple[int, int, int, int]:
+        """Left, top, right and bottom."""
+        return self.left, self.top, self.right, self.bottom
+
+
+@dataclass(frozen=True, slots=True)
 class ImageInfo:
     """What is known of an image without its pixels."""
 

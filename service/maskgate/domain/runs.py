@@ -93,8 +93,19 @@ class Runs:
         """Find the runs of a mask whose blocks come from left to right; between them it is empty."""
         found = [_runs_of(block, size.height) for block in blocks]
         starts, ends = np.concatenate(found, axis=1) if found else np.empty((2, 0), np.int64)
+        return cls.joined(size, starts, ends)
+
+    @classmethod
+    def of_columns(cls, size: ImageSize, parts: _Integers) -> Runs:
+        """Join what `by_column` takes apart: int64 [n, 3], in its order."""
+        column, top, bottom = parts.T
+        return cls.joined(size, column * size.height + top, column * size.height + bottom)
+
+    @classmethod
+    def joined(cls, size: ImageSize, starts: _Integers, ends: _Integers) -> Runs:
+        """Make runs of such as may touch: one that reaches the bottom may go on at the top of the next column."""
         is_first = np.ones(starts.size, np.bool_)
-        is_first[1:] = starts[1:] != ends[:-1]  # a run that reaches the bottom may go on at the top of the next column
+        is_first[1:] = starts[1:] != ends[:-1]
         return cls(size, starts[is_first], ends[np.roll(is_first, -1)])
 
     @property
@@ -117,6 +128,30 @@ class Runs:
     def _columns(self) -> tuple[int, int]:
         height = self.size.height
         return int(self.starts[0]) // height, int(self.ends[-1] - 1) // height + 1
+
+    def by_column(self) -> _Integers:
+        """Take the runs apart where columns end: int64 [n, 3], column, top and bottom (exclusive), in their order."""
+        height = self.size.height
+        first, last = self.starts // height, (self.ends - 1) // height
+        counts = last - first + 1
+        run = np.repeat(np.arange(counts.size), counts)
+        column = np.arange(run.size) - np.repeat(np.cumsum(counts) - counts, counts) + first[run]
+        top = np.maximum(self.starts[run] - column * height, 0)
+        bottom = np.minimum(self.ends[run] - column * height, height)
+        return np.stack((column, top, bottom), axis=1)
+
+    def inverted(self) -> Runs:
+        """Return all that is not set."""
+        starts = np.append(0, self.ends)
+        ends = np.append(self.starts, self.size.width * self.size.height)
+        is_there = starts < ends
+        return Runs(self.size, starts[is_there], ends[is_there])
+
+    def placed(self, left: int, top: int, size: ImageSize) -> Runs:
+        """Return the mask of an image of which this one is the part with its top left corner there."""
+        if size == self.size:
+            return self
+        return Runs.of_columns(size, self.by_column() + np.array((left, top, top)))
 
     def rle(self) -> Rle:
         """Write the runs as COCO does."""

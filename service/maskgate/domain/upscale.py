@@ -19,7 +19,7 @@ import numpy.typing as npt
 from maskgate.domain.runs import Block
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from maskgate.domain.frame import Frame
 
@@ -55,6 +55,55 @@ def upscaled_blocks(logits: _Floats, frame: Frame) -> Iterator[Block]:
         for left in range(xs.start, xs.stop, _COLUMNS):
             part = slice(left, min(left + _COLUMNS, xs.stop))
             yield Block.positive(left, ys.start, _stretch(tall, across, part))
+
+
+def upscaled_area(logits: _Floats, frame: Frame) -> int:
+    """Count the pixels that `upscale` would set."""
+    return sum(int(np.count_nonzero(block.columns)) for block in upscaled_blocks(logits, frame))
+
+
+def upscaled_edges(logits: _Floats, frame: Frame) -> tuple[int, int, int, int] | None:
+    """Return left, top, right and bottom (exclusive) of what `upscale` would set; None where that is nothing.
+
+    Only strips along the four edges are computed, from outside until one has a pixel: of hundreds of masks that
+    overlap, most are dropped by their boxes alone.
+    """
+    size = frame.original
+    across = _taps(size.width, frame.valid.width, frame.side, logits.shape[1])
+    down = _taps(size.height, frame.valid.height, frame.side, logits.shape[0])
+    horizontal = _extent(logits, across, down)
+    vertical = _extent(logits.T, down, across)
+    if horizontal is None or vertical is None:
+        return None
+    return horizontal.start, vertical.start, horizontal.stop, vertical.stop
+
+
+def _extent(values: _Floats, across: _Taps, down: _Taps) -> slice | None:
+    """Find the first and the last of the columns of outputs with a positive one."""
+    positive = values > 0
+    xs = across.reached_by(np.logical_or.reduce(positive, axis=0))
+    ys = down.reached_by(np.logical_or.reduce(positive, axis=1))
+    if ys.start == ys.stop:
+        return None
+    tiles = range(xs.start // _TILE, -(-xs.stop // _TILE))
+    first = next(_positive_columns(values, across, down, tiles, ys), None)
+    if first is None:
+        return None
+    last = next(_positive_columns(values, across, down, tiles[::-1], ys))
+    return slice(int(first[0]), int(last[-1]) + 1)
+
+
+def _positive_columns(
+    values: _Floats, across: _Taps, down: _Taps, tiles: Sequence[int], ys: slice
+) -> Iterator[npt.NDArray[np.intp]]:
+    """Yield, tile by tile, the numbers of the columns with a positive output, where there are any."""
+    for tile in tiles:
+        first = int(across.first[tile])
+        needed = np.ascontiguousarray(values[:, first : first + across.matrix.shape[-1]])
+        outputs = across.matrix[tile] @ _stretch(needed, down, ys).T
+        columns = np.flatnonzero((outputs > 0).any(axis=1))
+        if columns.size:
+            yield tile * _TILE + columns
 
 
 @dataclass(frozen=True, slots=True)
