@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from maskgate.domain.api_key import ApiKey
     from maskgate.domain.embedding import Embedding, EmbeddingKey
-    from maskgate.domain.image import ImageId
+    from maskgate.domain.image import ImageId, Region
     from maskgate.domain.mask_handle import MaskAddress
     from maskgate.domain.prompt import PromptSlots
     from maskgate.domain.tenant import Tenant
@@ -94,7 +94,7 @@ class FakeBackend:
     """
 
     def __init__(self, *specs: ModelSpec) -> None:
-        self._specs = {spec.name: spec for spec in specs or (SPEC,)}
+        self.specs = {spec.name: spec for spec in specs or (SPEC,)}
         self.encodes = 0
         self.decodes: list[Decode] = []
         self.together: list[int] = []
@@ -108,18 +108,18 @@ class FakeBackend:
 
     def serve(self, spec: ModelSpec) -> None:
         """Serve a model in place of one of its name."""
-        self._specs[spec.name] = spec
+        self.specs[spec.name] = spec
 
     async def spec(self, model: str) -> ModelSpec:
         if model in self.spec_errors:
             raise self.spec_errors[model]
-        if model not in self._specs:
+        if model not in self.specs:
             raise ModelNotFound(f"There is no model {model!r}.", model=model)
-        return self._specs[model]
+        return self.specs[model]
 
     def replace(self, spec: ModelSpec) -> None:
         """Serve another engine under the name of a model."""
-        self._specs[spec.name] = spec
+        self.specs[spec.name] = spec
 
     async def encode(self, spec: ModelSpec, image: EncoderImage) -> bytes:
         self.encodes += 1
@@ -191,10 +191,11 @@ class FakeDecoder:
         self.inspected += 1
         return ImageInfo(image_id, self._size, "FAKE", len(content))
 
-    async def prepare(self, content: bytes, *, side: int) -> EncoderImage:
+    async def prepare(self, content: bytes, *, side: int, region: Region | None = None) -> EncoderImage:
         del content
         self.prepared += 1
-        return EncoderImage(np.full((3, side, side), 128, np.uint8), Frame(self._size, side).valid, self._size)
+        size = self._size if region is None else region.size
+        return EncoderImage(np.full((3, side, side), 128, np.uint8), Frame(size, side).valid, size)
 
 
 class FakeMaskEncoder:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from maskgate.domain.image import ImageId, ImageLimits
+    from maskgate.domain.image import ImageId, ImageLimits, Region
     from maskgate.ports import Offload
 
 # Formats with decoders that are widely fuzzed; Pillow knows dozens more.
@@ -55,9 +55,9 @@ class PillowImageDecoder:
         """See ImageDecoder."""
         return await self._offload(lambda: self._inspect(image_id, content))
 
-    async def prepare(self, content: bytes, *, side: int) -> EncoderImage:
+    async def prepare(self, content: bytes, *, side: int, region: Region | None = None) -> EncoderImage:
         """See ImageDecoder."""
-        return await self._offload(lambda: self._prepare(content, side))
+        return await self._offload(lambda: self._prepare(content, side, region))
 
     def _inspect(self, image_id: ImageId, content: bytes) -> ImageInfo:
         with self._opened(content) as image:
@@ -65,10 +65,10 @@ class PillowImageDecoder:
             _to_rgb(image.crop((0, 0, 1, 1)))  # and one pixel, whether it can be read as RGB
             return ImageInfo(image_id, _oriented_size(image), image.format or "UNKNOWN", len(content))
 
-    def _prepare(self, content: bytes, side: int) -> EncoderImage:
+    def _prepare(self, content: bytes, side: int, region: Region | None) -> EncoderImage:
         with self._opened(content) as image:
             ImageOps.exif_transpose(image, in_place=True)
-            oriented = _to_rgb(image)
+            oriented = _to_rgb(image if region is None else image.crop(region.edges))
             original = ImageSize(oriented.width, oriented.height)
             valid = Frame(original, side).valid
             # Bilinear with antialiasing: what the reference's torchvision resize does to a PIL image.

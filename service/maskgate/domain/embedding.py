@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from maskgate.domain.image import ImageId
+    from maskgate.domain.image import ImageId, Region
     from maskgate.domain.model import ModelSpec
 
 _HEADER = struct.Struct("<4sIIQ")  # magic, width, height, length of the tensor
@@ -40,6 +40,9 @@ class EmbeddingKey:
     """The address of an embedding: everything that its values depend on.
 
     A new engine, other weights or a changed preprocessing never read an old embedding.
+
+    Attributes:
+        region: The part of the image that was encoded as if it were the whole; None for the whole itself.
     """
 
     image_id: ImageId
@@ -47,14 +50,16 @@ class EmbeddingKey:
     weights_digest: str
     precision: str
     preprocessing: str
+    region: Region | None = None
 
     @classmethod
-    def of(cls, image_id: ImageId, spec: ModelSpec) -> EmbeddingKey:
-        """Name the embedding of an image by a model."""
-        return cls(image_id, spec.name, spec.weights_digest, spec.precision, spec.preprocessing)
+    def of(cls, image_id: ImageId, spec: ModelSpec, region: Region | None = None) -> EmbeddingKey:
+        """Name the embedding of an image, or of a part of it, by a model."""
+        return cls(image_id, spec.name, spec.weights_digest, spec.precision, spec.preprocessing, region)
 
     def __str__(self) -> str:
-        return "|".join((str(self.image_id), self.model, self.weights_digest, self.precision, self.preprocessing))
+        parts = (str(self.image_id), self.model, self.weights_digest, self.precision, self.preprocessing)
+        return "|".join(parts if self.region is None else (*parts, ",".join(map(str, self.region.edges))))
 
 
 @dataclass(frozen=True, slots=True)

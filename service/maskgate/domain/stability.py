@@ -6,6 +6,7 @@ mask generator after it has been upscaled; that is done here only where the scor
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -26,8 +27,9 @@ SAM2_DELTA = 0.05
 """sam2/modeling/sam/mask_decoder.py, `dynamic_multimask_stability_delta`."""
 SAM2_THRESHOLD = 0.98
 """Likewise, `dynamic_multimask_stability_thresh`."""
-
-
+_DOUBT = 3.0
+"""How far scores at both sizes may be apart, times the square root of the mask's logits: it is along the edges that the
+counts differ. 1.3 for 99 of 100 masks of lite0 on a photo, 1.5 for masks with edges of one logit."""
 _SIGN = 1 << 15
 """The bit that makes an fp16 number negative."""
 
@@ -71,6 +73,21 @@ def upscaled_stability_score(logits: npt.NDArray[np.float16], frame: Frame, *, o
     values = logits.astype(np.float32)
     outer = upscaled_area(values + np.float32(offset), frame)
     return upscaled_area(values - np.float32(offset), frame) / outer if outer else 0.0
+
+
+def deciding_stability_score(
+    logits: npt.NDArray[np.float16], frame: Frame, threshold: float, *, offset: float = SAM_OFFSET
+) -> float:
+    """Score a mask so that it is on that side of a threshold on which the reference's score is.
+
+    At the size of the image if the score of the logits is too near to tell; arguments and result are otherwise those of
+    `stability_score`. No score is below a threshold of 0.
+    """
+    areas = _areas(logits, frame, offset)
+    score = areas.inner / areas.outer if areas.outer else 0.0
+    if threshold > 0 and abs(score - threshold) * math.sqrt(areas.outer) < _DOUBT:
+        return upscaled_stability_score(logits, frame, offset=offset)
+    return score
 
 
 def resolve_stable(decoded: DecodedMasks, frame: Frame) -> DecodedMasks:

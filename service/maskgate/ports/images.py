@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from maskgate.domain.image import EncoderImage, ImageId, ImageInfo
+    from maskgate.domain.image import EncoderImage, ImageId, ImageInfo, Region
     from maskgate.domain.url import ImageUrl
 
 
@@ -75,6 +75,9 @@ class ImageDecoder(Protocol):
         """
         ...
 
-    async def prepare(self, content: bytes, *, side: int) -> EncoderImage:
-        """Decode an image and fit it into an encoder's square input of that side. Raises InvalidImage."""
+    async def prepare(self, content: bytes, *, side: int, region: Region | None = None) -> EncoderImage:
+        """Decode an image and fit it, or a part of it, into an encoder's square input of that side.
+
+        Raises InvalidImage.
+        """
         ...

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from maskgate.domain.call import Call
     from maskgate.domain.embedding import HeldEmbedding
-    from maskgate.domain.image import ImageId
+    from maskgate.domain.image import ImageId, Region
     from maskgate.domain.model import ModelSpec
     from maskgate.domain.tenant import Tenant
     from maskgate.ports import (
@@ -122,8 +122,10 @@ class EmbedImage:
         self._sharing: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
-    async def __call__(self, image_id: ImageId, spec: ModelSpec, *, call: Call) -> AsyncIterator[Embedded]:
-        """Hold the embedding of an image by a model while the block runs.
+    async def __call__(
+        self, image_id: ImageId, spec: ModelSpec, region: Region | None = None, *, call: Call
+    ) -> AsyncIterator[Embedded]:
+        """Hold the embedding of an image, or of a part of it, by a model while the block runs.
 
         Raises:
             ImageNotFound: It is not the caller's, neither kept nor encoded, or was deleted meanwhile.
@@ -131,7 +133,7 @@ class EmbedImage:
             StoreUnavailable, BackendUnavailable, Overloaded, InferenceFailed: As the ports say.
         """
         await self._images.check(image_id, call=call)
-        key = EmbeddingKey.of(image_id, spec)
+        key = EmbeddingKey.of(image_id, spec, region)
         embedded = self._at_hand(key) or await self._landed(key, spec, tenant=call.tenant)
         with embedded.embedding:
             if embedded.effort.tier is CacheTier.L1:
@@ -187,7 +189,7 @@ class EmbedImage:
             elif landed := await self._shared(wanted, waited=perf_counter() - asked):
                 return landed
             await self._charge_pixels(wanted)
-            encoded = await self._encode(wanted.key.image_id, wanted.spec, waited=perf_counter() - asked)
+            encoded = await self._encode(wanted.key, wanted.spec, waited=perf_counter() - asked)
             self._keep(wanted, encoded.embedding)
             self._share(wanted.key, encoded.embedding, turn.pop_all())
             return encoded
@@ -220,12 +222,12 @@ class EmbedImage:
         wanted.watch.check()
         self._tiers.l1.keep(wanted.key, embedding).release()
 
-    async def _encode(self, image_id: ImageId, spec: ModelSpec, *, waited: float) -> _Landed:
-        content = await self._store.content(image_id)
+    async def _encode(self, key: EmbeddingKey, spec: ModelSpec, *, waited: float) -> _Landed:
+        content = await self._store.content(key.image_id)
         if content is None:
-            raise image_not_found(image_id)
+            raise image_not_found(key.image_id)
         async with self._admission.permit() as queued:
-            image = await self._decoder.prepare(content, side=spec.input_size)
+            image = await self._decoder.prepare(content, side=spec.input_size, region=key.region)
             started = perf_counter()
             tensor = await self._backend.encode(spec, image)
             encode = perf_counter() - started

@@ -9,8 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from typing import Self
+
+    from maskgate.domain.prompt import Box
 
 _RECORD = np.dtype(
     [
@@ -79,17 +81,21 @@ class Candidates:
         """Their identifiers."""
         return [CandidateId(*row) for row in self.records[["crop", "point", "token"]].tolist()]
 
+    def scores(self) -> Iterator[tuple[CandidateId, tuple[float, float]]]:
+        """Yield each with its predicted IoU and its stability score."""
+        return zip(self.ids, self.records[["iou", "stability"]].tolist(), strict=True)
+
     @property
     def ious(self) -> npt.NDArray[np.float32]:
         """float32 [n]."""
         return self.records["iou"]
 
     @property
-    def stability(self) -> npt.NDArray[np.float32]:
-        """float32 [n]."""
-        return self.records["stability"]
-
-    @property
     def boxes(self) -> npt.NDArray[np.float32]:
         """float32 [n, 4]."""
         return self.records["box"]
+
+
+def inclusive(box: Box) -> tuple[float, float, float, float]:
+    """Return a box of ours with right and bottom edges as the reference has them (`batched_mask_to_box`)."""
+    return box.x1, box.y1, box.x2 - 1, box.y2 - 1

@@ -46,6 +46,10 @@ class GenerationProgress:
     prompts_total: int
     candidates: int
 
+    def after(self, prompts: int, candidates: int) -> GenerationProgress:
+        """Add a batch."""
+        return GenerationProgress(self.prompts_done + prompts, self.prompts_total, self.candidates + candidates)
+
 
 @dataclass(frozen=True, slots=True)
 class GenerationSummary:

@@ -18,20 +18,16 @@ from maskgate.domain.frame import Frame
 from maskgate.domain.generation.candidates import CandidateId, Candidates
 from maskgate.domain.generation.crops import near_crop_edge
 from maskgate.domain.prompt import Point, Prompt, PromptSlots
-from maskgate.domain.stability import stability_score, upscaled_stability_score
+from maskgate.domain.stability import deciding_stability_score
 from maskgate.domain.upscale import upscaled_edges
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from maskgate.domain.generation.crops import Crop
     from maskgate.domain.generation.settings import GenerationSettings
     from maskgate.domain.image import ImageSize
     from maskgate.domain.mask import DecodedRows
-
-_DOUBT = 0.01
-"""How far the score of low-resolution logits may be from that of the whole size; .006 was the most for 401 masks of
-lite0 on a photo, at 0.17 and at 3.2 megapixels."""
 
 _Halves = npt.NDArray[np.float16]
 _Edges = tuple[int, int, int, int]
@@ -76,6 +72,17 @@ class View:
         frame = self.frame
         return [PromptSlots.fill(Prompt((Point(x, y),)), frame=frame, slots=slots) for x, y in points.tolist()]
 
+    def point(self, found: CandidateId) -> Point:
+        """Return the point of a candidate, in pixels of the image."""
+        x, y = self.points()[found.point].tolist()
+        return Point(x + self.crop.region.left, y + self.crop.region.top)
+
+    def named(self, rows: DecodedRows, points: Sequence[int]) -> Iterator[tuple[CandidateId, _Halves]]:
+        """Give all that a decoder has answered its name; the points of the grid are those of the rows."""
+        for row, point in enumerate(points):
+            for token, logits in zip(rows[row].tokens, rows.logits[row], strict=True):
+                yield CandidateId(self.crop.index, point, token), logits
+
     def screen(self, rows: DecodedRows, first: int) -> Screened:
         """Filter what a decoder has answered.
 
@@ -97,19 +104,12 @@ class View:
             yield self._measure(found, float(rows.ious[row, column]), rows.logits[row, column])
 
     def _measure(self, found: CandidateId, iou: float, logits: _Halves) -> _Measured | None:
-        stability = self._stability(logits)
-        if self.settings.stability_score_thresh > 0 and stability < self.settings.stability_score_thresh:
+        offset, threshold = self.settings.stability_score_offset, self.settings.stability_score_thresh
+        stability = deciding_stability_score(logits, self.frame, threshold, offset=offset)
+        if stability < threshold:
             return None
         edges = upscaled_edges(logits.astype(np.float32), self.frame)
         return None if edges is None else _Measured(found, iou, stability, self._uncropped(edges), logits)
-
-    def _stability(self, logits: _Halves) -> float:
-        """Score a mask, at its whole size if the score decides and is in doubt."""
-        offset, threshold = self.settings.stability_score_offset, self.settings.stability_score_thresh
-        score = stability_score(logits, self.frame, offset=offset)
-        if threshold > 0 and abs(score - threshold) < _DOUBT:
-            return upscaled_stability_score(logits, self.frame, offset=offset)
-        return score
 
     def _uncropped(self, edges: _Edges) -> _Edges:
         """Return a box in pixels of the image, right and bottom edges inclusive."""

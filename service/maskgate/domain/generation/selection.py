@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from maskgate.domain.generation.candidates import CandidateId, Candidates
-from maskgate.domain.generation.suppression import suppress
+from maskgate.domain.generation.suppression import Suppression, suppress
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import numpy.typing as npt
 
     from maskgate.domain.generation.settings import GenerationSettings
 
@@ -80,6 +82,16 @@ class Selection:
         return Selected(everything[stays], {**replaced, **_by_id(everything, between.by)})
 
 
-def _by_id(candidates: Candidates, by: np.ndarray[tuple[int], np.dtype[np.int64]]) -> dict[CandidateId, CandidateId]:
+def without_duplicates(
+    boxes: npt.NDArray[np.float32], changed: npt.NDArray[np.bool_], settings: GenerationSettings
+) -> Suppression:
+    """Suppress masks that became duplicates when small regions were removed; those that did not change stay first.
+
+    `postprocess_small_regions` of the reference. Boxes are as those of Candidates.
+    """
+    return suppress(boxes, 1.0 - changed, max(settings.box_nms_thresh, settings.crop_nms_thresh))
+
+
+def _by_id(candidates: Candidates, by: npt.NDArray[np.int64]) -> dict[CandidateId, CandidateId]:
     ids = candidates.ids
     return {ids[index]: ids[by[index]] for index in np.flatnonzero(by >= 0).tolist()}

@@ -1,0 +1,41 @@
+"""What is asked of a generation."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from maskgate.domain.generation.settings import GenerationSettings
+from maskgate.domain.output import MaskOutput
+
+if TYPE_CHECKING:
+    from maskgate.domain.image import ImageId
+
+
+class Delivery(enum.Enum):
+    """When masks are sent."""
+
+    SETTLED = "settled"
+    """Once no later mask can replace them."""
+    AS_FOUND = "as_found"
+    """As soon as they are found; one that a better mask replaces later is withdrawn."""
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationQuery:
+    """Asks for everything in an image.
+
+    Attributes:
+        image_id: The image.
+        settings: What counts as a mask.
+        model: Name of the model; empty means the server's default.
+        delivery: When masks are sent.
+        output: Which forms they are to come in.
+    """
+
+    image_id: ImageId
+    settings: GenerationSettings = field(default_factory=GenerationSettings)
+    model: str = ""
+    delivery: Delivery = Delivery.SETTLED
+    output: MaskOutput = field(default_factory=MaskOutput)

@@ -1,0 +1,61 @@
+"""Find everything in an image: prompt it with a grid of points, and keep what is good and no duplicate."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from maskgate.domain.call import Priority
+from maskgate.usecases.generation import Generation
+from maskgate.usecases.streamed import streamed
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from maskgate.domain.call import Call
+    from maskgate.domain.generation.events import GenerationEvent
+    from maskgate.domain.generation.query import GenerationQuery
+    from maskgate.ports import InferenceBackend
+    from maskgate.usecases.admission import Admission
+    from maskgate.usecases.generation import GenerationTools
+
+_ROOM = 4
+"""Events that may wait for a client that reads slowly; the work waits after that."""
+
+
+class GenerateMasks:
+    """So many generations at once, each with so many points."""
+
+    def __init__(
+        self,
+        tools: GenerationTools,
+        *,
+        backend: InferenceBackend,
+        admission: Admission,
+        most_prompts: int,
+        default_model: str,
+    ) -> None:
+        self._tools = tools
+        self._backend = backend
+        self._admission = admission
+        self._most_prompts = most_prompts
+        self._default_model = default_model
+
+    async def __call__(self, query: GenerationQuery, *, call: Call) -> AsyncGenerator[GenerationEvent, None]:
+        """Tell what is found when it is; the summary comes last. To be closed by who iterates: that ends the work.
+
+        Raises:
+            InvalidRequest: There are too many points.
+            ModelNotFound: There is no such model.
+            ImageNotFound: The image is not kept.
+            StoreUnavailable, BackendUnavailable, Overloaded, DeadlineExceeded, InferenceFailed: As the ports say.
+        """
+        query.settings.check_prompts(self._most_prompts)
+        spec = await self._backend.spec(query.model or self._default_model)
+        bulk = replace(call, priority=Priority.BULK)
+        async with self._admission.permit() as queued:
+            generation = Generation(self._tools, query, spec, call=bulk, queued=queued)
+            async with aclosing(streamed(generation.run, room=_ROOM)) as events:
+                async for event in events:
+                    yield event

@@ -1,0 +1,198 @@
+"""One generation, crop by crop: embed, decode, filter, choose, finish."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from maskgate.domain.generation.candidates import inclusive
+from maskgate.domain.generation.crops import crops_of, smallest_first
+from maskgate.domain.generation.events import GenerationProgress, GenerationSummary, WithdrawnMask
+from maskgate.domain.generation.kept import KeptLogits
+from maskgate.domain.generation.query import Delivery
+from maskgate.domain.generation.screening import View
+from maskgate.domain.generation.selection import Selection, without_duplicates
+from maskgate.domain.timing import CacheTier, Timing
+from maskgate.usecases.decode_grid import EmbeddedCrop
+from maskgate.usecases.finish_mask import Chosen
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+    import numpy.typing as npt
+
+    from maskgate.domain.call import Call
+    from maskgate.domain.generation.candidates import CandidateId, Candidates
+    from maskgate.domain.generation.events import GenerationEvent
+    from maskgate.domain.generation.query import GenerationQuery
+    from maskgate.domain.generation.selection import Selected
+    from maskgate.domain.image import ImageSize
+    from maskgate.domain.model import ModelSpec
+    from maskgate.ports import Offload
+    from maskgate.usecases.decode_grid import Batch, DecodeGrid
+    from maskgate.usecases.embed_image import Effort, EmbedImage
+    from maskgate.usecases.finish_mask import Finished, FinishMask
+
+    Tell = Callable[[GenerationEvent], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationTools:
+    """What every generation works with.
+
+    Attributes:
+        logits_bytes: Most memory for logits of masks that are not finished yet; further ones are decoded again.
+    """
+
+    embed: EmbedImage
+    grid: DecodeGrid
+    finish: FinishMask
+    offload: Offload
+    logits_bytes: int
+
+
+class Generation:
+    """What was found so far, and what of it is the result.
+
+    The result of a crop is told when the crop is done, as later crops do not change it; or after each batch, where it
+    may be withdrawn. With small regions to remove, duplicates that come of that are known at the very end only.
+    """
+
+    def __init__(
+        self, tools: GenerationTools, query: GenerationQuery, spec: ModelSpec, *, call: Call, queued: float
+    ) -> None:
+        self._tools = tools
+        self._query = query
+        self._spec = spec
+        self._call = call
+        self._clock = _Clock(queued)
+        self._selection = Selection.empty(query.settings)
+        self._logits = KeptLogits(max_bytes=tools.logits_bytes)
+        self._result: dict[CandidateId, Finished | None] = {}
+
+    async def run(self, tell: Tell) -> None:
+        """Look at all crops, and tell what there is to tell; see GenerateMasks."""
+        size, settings = await self._size(), self._query.settings
+        crops = smallest_first(crops_of(size, settings.crop_n_layers, settings.crop_overlap_ratio))
+        progress = GenerationProgress(0, sum(settings.count(crop.layer) for crop in crops), 0)
+        for crop in crops:
+            progress = await self._look_at(View(crop, size, self._spec.input_size, settings), progress, tell)
+            self._selection = self._selection.settle()
+        if settings.min_mask_region_area:
+            await self._drop_duplicates(tell)
+        await tell(GenerationSummary(len(self._result), size, self._spec.name, self._clock.timing()))
+
+    async def _size(self) -> ImageSize:
+        async with self._tools.embed(self._query.image_id, self._spec) as embedded:
+            self._clock.embedded(embedded.effort)
+            return embedded.embedding.original
+
+    async def _look_at(self, view: View, progress: GenerationProgress, tell: Tell) -> GenerationProgress:
+        region = view.crop.region if view.crop.layer else None
+        async with self._tools.embed(self._query.image_id, self._spec, region) as embedded:
+            self._clock.embedded(embedded.effort)
+            crop = EmbeddedCrop(view, self._spec, embedded.embedding)
+            async with aclosing(self._tools.grid(crop, call=self._call)) as batches:
+                async for batch in batches:
+                    progress = progress.after(batch.prompts, len(batch.screened.candidates))
+                    await tell(progress)
+                    selected = await self._take(batch)
+                    if self._query.delivery is Delivery.AS_FOUND:
+                        await self._publish(crop, selected, tell)
+            await self._publish(crop, self._selection.selected(), tell)
+        return progress
+
+    async def _take(self, batch: Batch) -> Selected:
+        """Add what a batch has found; its logits are kept where they may be needed."""
+        self._clock.decoded(batch)
+        self._selection = self._selection.with_more(batch.screened.candidates)
+        selected = await self._tools.offload(self._selection.selected)
+        self._logits.update([id_ for id_ in selected.kept.ids if id_ not in self._result], batch.screened.logits)
+        return selected
+
+    async def _publish(self, crop: EmbeddedCrop, selected: Selected, tell: Tell) -> None:
+        """Make the result of a crop what is selected, and tell the difference."""
+        for dropped in self._dropped(crop, selected):
+            del self._result[dropped]
+            await tell(WithdrawnMask(dropped, selected.in_place_of(dropped)))
+        for part in _parts(selected.kept, crop.batch_size):
+            for chosen in await self._chosen(crop, part):
+                await self._finish(chosen, crop.view, tell)
+
+    def _dropped(self, crop: EmbeddedCrop, selected: Selected) -> list[CandidateId]:
+        kept = set(selected.kept.ids)
+        return [id_ for id_ in self._result if id_.crop == crop.view.crop.index and id_ not in kept]
+
+    async def _chosen(self, crop: EmbeddedCrop, part: Candidates) -> list[Chosen]:
+        """Return those that are not part of the result yet, with their logits."""
+        new = {id_: scores for id_, scores in part.scores() if id_ not in self._result}
+        logits = self._logits.find(new)
+        if missing := new.keys() - logits.keys():
+            began = perf_counter()
+            logits |= await self._tools.grid.again(crop, missing, call=self._call)
+            self._clock.decode += perf_counter() - began
+        return [Chosen(id_, *scores, logits[id_]) for id_, scores in new.items()]
+
+    async def _finish(self, chosen: Chosen, view: View, tell: Tell) -> None:
+        began = perf_counter()
+        finished = await self._tools.finish(chosen, view, self._query.output)
+        self._clock.postprocess += perf_counter() - began
+        waits = self._query.settings.min_mask_region_area > 0
+        self._result[chosen.id] = finished if waits else None
+        if self._query.delivery is Delivery.AS_FOUND or not waits:
+            await tell(finished.found)
+
+    async def _drop_duplicates(self, tell: Tell) -> None:
+        """Drop what became duplicates when small regions were removed, and tell what was not told before."""
+        finished = [one for id_ in self._selection.settled.ids if (one := self._result[id_]) is not None]
+        kept = without_duplicates(*_boxes(finished), self._query.settings)
+        for index in kept.kept.tolist() if self._query.delivery is Delivery.SETTLED else ():
+            await tell(finished[index].found)
+        for index in np.flatnonzero(kept.by >= 0).tolist():
+            dropped = finished[index].found.id
+            del self._result[dropped]
+            if self._query.delivery is Delivery.AS_FOUND:
+                await tell(WithdrawnMask(dropped, finished[kept.by[index]].found.id))
+
+
+@dataclass(slots=True)
+class _Clock:
+    """Where the time goes, in seconds: as in Timing."""
+
+    queue: float
+    tier: CacheTier | None = None
+    encode: float = 0.0
+    decode: float = 0.0
+    postprocess: float = 0.0
+    began: float = field(default_factory=perf_counter)
+
+    def embedded(self, effort: Effort) -> None:
+        """Add what it took to get an embedding; the first one is the whole image's."""
+        self.tier = self.tier or effort.tier
+        self.queue += effort.queue
+        self.encode += effort.encode
+
+    def decoded(self, batch: Batch) -> None:
+        """Add a batch."""
+        self.decode += batch.decode
+        self.postprocess += batch.screen
+
+    def timing(self) -> Timing:
+        """Return where it went so far."""
+        total = self.queue + perf_counter() - self.began
+        return Timing(self.tier or CacheTier.MISS, self.queue, self.encode, self.decode, self.postprocess, total)
+
+
+def _parts(candidates: Candidates, size: int) -> Iterator[Candidates]:
+    for first in range(0, len(candidates), size):
+        yield candidates[first : first + size]
+
+
+def _boxes(finished: list[Finished]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+    """Return boxes as candidates have them, and which masks were changed."""
+    boxes = [inclusive(one.found.mask.box) for one in finished if one.found.mask.box]
+    return np.array(boxes, np.float32).reshape(-1, 4), np.array([one.changed for one in finished], np.bool_)
