@@ -206,6 +206,21 @@ class Settings(BaseSettings):
     request_timeout_seconds: PositiveFloat = Field(
         60.0, description="Deadline of calls whose client sets none or a longer one."
     )
+    generation_timeout_seconds: PositiveFloat = Field(
+        600.0, description="Deadline of generations whose client sets none or a longer one."
+    )
+    generation_concurrency: PositiveInt = Field(
+        2, description="Generations at once; each has two batches in the decoder or its filters."
+    )
+    generation_waiting: PositiveInt = Field(
+        16, description="Generations that may wait for a place; further ones are refused with RESOURCE_EXHAUSTED."
+    )
+    generation_memory_bytes: PositiveInt = Field(
+        64 * _MEBI,
+        description="Logits that a generation keeps of masks that it has not finished; those of further ones are "
+        "decoded again.",
+    )
+    max_generation_prompts: PositiveInt = Field(16384, description="Most points of a generation, in all its crops.")
     max_concurrent_calls: PositiveInt = Field(
         2048, description="Calls at once, over both protocols; further ones are refused with RESOURCE_EXHAUSTED."
     )

@@ -34,7 +34,7 @@ def photo(size: ImageSize = SIZE, seed: int = 0) -> npt.NDArray[np.uint8]:
         cx, cy, rx, ry = rng.uniform(0, (size.width, size.height, size.width / 4, size.height / 3))
         far = np.maximum(abs(x - cx) / rx, abs(y - cy) / ry) if number % 2 else np.hypot((x - cx) / rx, (y - cy) / ry)
         image[far < 1] = rng.uniform(0, 255, 3)
-    return (image + rng.normal(0, 6, image.shape)).clip(0, 255).astype(np.uint8)
+    return (image + rng.normal(0, 2, image.shape)).clip(0, 255).astype(np.uint8)
 
 
 def as_png(pixels: npt.NDArray[np.uint8]) -> bytes:
@@ -72,7 +72,7 @@ def result(events: list[GenerationEvent]) -> list[GeneratedMask]:
 
 CASES: dict[str, dict[str, Any]] = {
     "defaults": {},
-    "thresholds": {"pred_iou_thresh": 0.9, "stability_score_thresh": 0.6, "stability_score_offset": 2.5},
+    "thresholds": {"pred_iou_thresh": 0.9, "stability_score_thresh": 0.6, "stability_score_offset": 1.5},
     "no thresholds": {"pred_iou_thresh": 0.0, "stability_score_thresh": 0.0, "box_nms_thresh": 0.9},
     "own grid": {"point_grids": [OWN_GRID], "points_per_side": None, "stability_score_thresh": 0.7},
     "crops": {"crop_n_layers": 1, "stability_score_thresh": 0.8},

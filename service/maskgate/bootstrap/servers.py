@@ -71,7 +71,7 @@ async def open_servers(settings: Settings, usecases: UseCases, watchers: Watcher
         charge=usecases.charge_tenant,
         max_seconds=settings.request_timeout_seconds,
         max_calls=settings.max_concurrent_calls,
-        method_seconds={METHOD: inf},
+        method_seconds={METHOD: inf, "GenerateMasks": settings.generation_timeout_seconds},
     )
     streams = _create_streams(settings, usecases, watchers)
     tls = read_tls(settings)

@@ -16,10 +16,14 @@ from maskgate.usecases.authenticate_caller import AuthenticateCaller
 from maskgate.usecases.charge_tenant import ChargeTenant
 from maskgate.usecases.check_images import CheckImages
 from maskgate.usecases.decode import Decode
+from maskgate.usecases.decode_grid import DecodeGrid
 from maskgate.usecases.delete_image import DeleteImage, HeedDeletions
 from maskgate.usecases.describe_models import GetModel, ListModels
 from maskgate.usecases.embed_image import EmbedImage
 from maskgate.usecases.encode_images import BulkLane, EncodeImages
+from maskgate.usecases.finish_mask import FinishMask
+from maskgate.usecases.generate_masks import GenerateMasks
+from maskgate.usecases.generation import GenerationTools
 from maskgate.usecases.get_embedding import GetEmbedding
 from maskgate.usecases.get_image import GetImage
 from maskgate.usecases.keep_masks import KeepMasks
@@ -31,6 +35,7 @@ from maskgate.usecases.segment import Segment
 from maskgate.usecases.segment_batch import BatchLimits, SegmentBatch, Steps
 from maskgate.usecases.segment_stream import Holds, SegmentStream
 from maskgate.usecases.upload_image import UploadImage
+from maskgate.usecases.write_mask import WriteMask
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -164,6 +169,7 @@ def create_usecases(settings: Settings, ports: Ports, embed: EmbedImage) -> UseC
         ),
         get_embedding=GetEmbedding(embed=embed, backend=ports.backend, default_model=settings.models[0]),
         delete_image=DeleteImage(images=images, store=ports.store, cache=ports.tiers.l2, embed=embed),
+        generate_masks=_create_generate(settings, ports, embed),
         list_models=ListModels(get_model=get_model, models=settings.models),
         get_model=get_model,
         segment_stream=_create_segment_stream(settings, ports, embed=embed, segment=segment),
@@ -203,6 +209,25 @@ def _create_steps(settings: Settings, ports: Ports, embed: EmbedImage) -> Steps:
 
 def _owned_images(settings: Settings, ports: Ports) -> OwnedImages:
     return OwnedImages(store=ports.store, grants=ports.tenants.grants, embedding_bytes=settings.embedding_slot_bytes)
+
+
+def _create_generate(settings: Settings, ports: Ports, embed: EmbedImage) -> GenerateMasks:
+    tools = GenerationTools(
+        embed=embed,
+        grid=DecodeGrid(backend=ports.backend, offload=ports.offload),
+        finish=FinishMask(write=WriteMask(ports.mask_encoder), offload=ports.offload),
+        offload=ports.offload,
+        logits_bytes=settings.generation_memory_bytes,
+    )
+    return GenerateMasks(
+        tools,
+        backend=ports.backend,
+        admission=Admission(
+            tier="generation", concurrency=settings.generation_concurrency, waiting=settings.generation_waiting
+        ),
+        most_prompts=settings.max_generation_prompts,
+        default_model=settings.models[0],
+    )
 
 
 def image_limits(settings: Settings) -> ImageLimits:

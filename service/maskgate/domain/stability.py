@@ -27,7 +27,7 @@ SAM2_DELTA = 0.05
 """sam2/modeling/sam/mask_decoder.py, `dynamic_multimask_stability_delta`."""
 SAM2_THRESHOLD = 0.98
 """Likewise, `dynamic_multimask_stability_thresh`."""
-_DOUBT = 3.0
+_DOUBT = 2.0
 """How far scores at both sizes may be apart, times the square root of the mask's logits: it is along the edges that the
 counts differ. 1.3 for 99 of 100 masks of lite0 on a photo, 1.5 for masks with edges of one logit."""
 _SIGN = 1 << 15

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from maskgate.usecases.delete_image import DeleteImage
     from maskgate.usecases.describe_models import GetModel, ListModels
     from maskgate.usecases.encode_images import EncodeImages
+    from maskgate.usecases.generate_masks import GenerateMasks
     from maskgate.usecases.get_embedding import GetEmbedding
     from maskgate.usecases.get_image import GetImage
     from maskgate.usecases.segment import Segment
@@ -34,6 +35,7 @@ class UseCases:
     encode_images: EncodeImages
     get_embedding: GetEmbedding
     delete_image: DeleteImage
+    generate_masks: GenerateMasks
     list_models: ListModels
     get_model: GetModel
     segment_stream: SegmentStream

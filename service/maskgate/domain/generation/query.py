@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from maskgate.domain.errors import InvalidRequest
 from maskgate.domain.generation.settings import GenerationSettings
 from maskgate.domain.output import MaskOutput
 
@@ -32,6 +33,10 @@ class GenerationQuery:
         model: Name of the model; empty means the server's default.
         delivery: When masks are sent.
         output: Which forms they are to come in.
+
+    Raises:
+        InvalidRequest: Handles are asked for: hundreds of masks that hardly anybody refines would push out those of
+            clicks.
     """
 
     image_id: ImageId
@@ -39,3 +44,7 @@ class GenerationQuery:
     model: str = ""
     delivery: Delivery = Delivery.SETTLED
     output: MaskOutput = field(default_factory=MaskOutput)
+
+    def __post_init__(self) -> None:
+        if self.output.handles:
+            raise InvalidRequest("Masks of a generation have no handles.", field="output.mask_handles")

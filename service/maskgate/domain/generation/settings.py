@@ -18,9 +18,20 @@ _POINTS_PER_SIDE = 32
 _MOST_POINTS_PER_SIDE = 128
 _MOST_POINTS_PER_BATCH = 1024
 _MOST_LAYERS = 3
+_MOST_COORDINATES = 2 * 4 * _MOST_POINTS_PER_SIDE**2
 _HIGHEST_OFFSET = 100.0
 _LARGEST_OVERLAP = 0.9
 _MOST_AREA = 2**31 - 1
+
+
+def refuse_absurd(numbers: int) -> None:
+    """Refuse a number of coordinates of grids before time is spent on reading them.
+
+    Raises:
+        InvalidRequest: No server takes as many.
+    """
+    if numbers > _MOST_COORDINATES:
+        raise InvalidRequest(f"point_grids of {numbers} numbers are too long.", field="point_grids")
 
 
 @dataclass(frozen=True, slots=True)

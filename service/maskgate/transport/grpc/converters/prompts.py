@@ -69,17 +69,17 @@ def to_prompt(message: pb.SegmentRequest | pb.Prompt, coordinates: CoordinateSpa
 
 def to_coordinates(value: int) -> CoordinateSpace:
     """Read what numbers mean. Raises InvalidRequest."""
-    return _known(_COORDINATES, value, "coordinates")
+    return known(_COORDINATES, value, "coordinates")
 
 
 def to_multimask(value: int) -> Multimask:
     """Read how many masks are wanted. Raises InvalidRequest."""
-    return _known(_MULTIMASK, value, "multimask")
+    return known(_MULTIMASK, value, "multimask")
 
 
 def to_output(output: pb.MaskOutput) -> MaskOutput:
     """Read which forms of masks are wanted. Raises InvalidRequest."""
-    formats = frozenset(_known(_FORMATS, value, "output.formats") for value in output.formats)
+    formats = frozenset(known(_FORMATS, value, "output.formats") for value in output.formats)
     handles = output.mask_handles if output.HasField("mask_handles") else None
     return MaskOutput(formats, output.polygon_tolerance, output.polygon_min_area, handles=handles)
 
@@ -99,9 +99,9 @@ def _to_mask(mask: pb.MaskPrompt) -> MaskSource:
     raise InvalidPrompt("mask needs exactly one of mask_handle, png and logits.", field="mask")
 
 
-def _known(table: Mapping[Any, _T], value: int, field: str) -> _T:
-    """Read an enum that may come from a newer client."""
-    for known, meaning in table.items():
-        if value == known:
+def known(table: Mapping[Any, _T], value: int, field: str) -> _T:
+    """Read an enum that may come from a newer client. Raises InvalidRequest."""
+    for one, meaning in table.items():
+        if value == one:
             return meaning
     raise InvalidRequest(f"{field} {value} is not known to this server.", field=field, value=value)

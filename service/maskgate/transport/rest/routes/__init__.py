@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from fastapi import APIRouter
 
 from maskgate.transport.rest.errors import DOCUMENTED
-from maskgate.transport.rest.routes import batch, embeddings, encodes, images, models, segment, stream
+from maskgate.transport.rest.routes import batch, embeddings, encodes, generate, images, models, segment, stream
 
 if TYPE_CHECKING:
     from maskgate.transport.calls import CallObserver
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def create_router(usecases: UseCases, *, streams: Streams, observer: CallObserver) -> APIRouter:
     """Create the routes under /v1."""
     router = APIRouter(responses=DOCUMENTED, tags=["segmentation"])
-    for subject in (images, segment, batch, encodes, embeddings, models):
+    for subject in (images, segment, batch, generate, encodes, embeddings, models):
         router.include_router(subject.create_router(usecases, observer=observer))
     router.include_router(stream.create_router(streams, observer=observer))
     return router
