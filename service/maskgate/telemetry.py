@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _PROMPTS = (1, 2, 4, 8, 16, 32, 64)
 
+_LONG_SECONDS = (0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0)
+
 
 class CallMetrics:
     """Calls of clients."""
@@ -229,6 +231,29 @@ class TenantMetrics:
         )
 
 
+class GenerationMetrics:
+    """Finding everything in images."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.prompts = Counter("maskgate_generation_prompts", "Points that generations decoded.", registry=registry)
+        self.candidates = Counter(
+            "maskgate_generation_candidates",
+            "Masks of generations that passed the filters, duplicates included.",
+            registry=registry,
+        )
+        self.masks = Counter(
+            "maskgate_generation_masks",
+            "Masks in the results of generations that came to their end.",
+            registry=registry,
+        )
+        self.seconds = Histogram(
+            "maskgate_generation_duration_seconds",
+            "Time of generations that came to their end, a slow client's included.",
+            buckets=_LONG_SECONDS,
+            registry=registry,
+        )
+
+
 class Metrics:
     """The gateway's metrics on an injected registry."""
 
@@ -243,6 +268,7 @@ class Metrics:
         self.images = ImageMetrics(registry)
         self.inference = InferenceMetrics(registry)
         self.tenants = TenantMetrics(registry)
+        self.generations = GenerationMetrics(registry)
         self.component_up = Gauge(
             "maskgate_component_up",
             "1 while the gateway can reach a component (triton, redis).",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -14,6 +15,7 @@ from maskgate.bootstrap.failures import CannotServeError
 from maskgate.bootstrap.servers import Gateway, Watchers, authority, open_servers
 from maskgate.bootstrap.usecases import open_usecases
 from maskgate.telemetry import Metrics
+from maskgate.transport.generations import CountedGenerations
 from maskgate.transport.health import Health, watch
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from maskgate.settings import Settings
     from maskgate.transport.health import Probe
+    from maskgate.transport.usecases import UseCases
 
 __all__ = ["CannotServeError", "Gateway", "authority", "open_gateway"]
 
@@ -38,10 +41,15 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
     async with (
         open_adapters(settings, watchers.metrics) as adapters,
         open_usecases(settings, adapters.ports) as usecases,
-        open_servers(settings, usecases, watchers) as gateway,
+        open_servers(settings, _counted(usecases, watchers), watchers) as gateway,
         _watched(settings, adapters.probes, watchers),
     ):
         yield gateway
+
+
+def _counted(usecases: UseCases, watchers: Watchers) -> UseCases:
+    counted = CountedGenerations(usecases.generate_masks, metrics=watchers.metrics.generations)
+    return replace(usecases, generate_masks=counted)
 
 
 @asynccontextmanager

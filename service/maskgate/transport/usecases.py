@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from maskgate.transport.generations import Generations
     from maskgate.usecases.authenticate_caller import AuthenticateCaller
     from maskgate.usecases.charge_tenant import ChargeTenant
     from maskgate.usecases.check_images import CheckImages
     from maskgate.usecases.delete_image import DeleteImage
     from maskgate.usecases.describe_models import GetModel, ListModels
     from maskgate.usecases.encode_images import EncodeImages
-    from maskgate.usecases.generate_masks import GenerateMasks
     from maskgate.usecases.get_embedding import GetEmbedding
     from maskgate.usecases.get_image import GetImage
     from maskgate.usecases.segment import Segment
@@ -35,7 +35,7 @@ class UseCases:
     encode_images: EncodeImages
     get_embedding: GetEmbedding
     delete_image: DeleteImage
-    generate_masks: GenerateMasks
+    generate_masks: Generations
     list_models: ListModels
     get_model: GetModel
     segment_stream: SegmentStream

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from contextlib import AbstractAsyncContextManager
 
+    from fastapi import FastAPI
     from google.protobuf.message import Message
 
     from maskgate.domain.prompt import Box, Point
@@ -130,7 +131,8 @@ class RestSkin:
 
     name = "rest"
 
-    def __init__(self, client: httpx.AsyncClient) -> None:
+    def __init__(self, client: httpx.AsyncClient, app: FastAPI) -> None:
+        self.app = app
         self.client = client
 
     async def upload(self, content: bytes) -> Answer:
@@ -241,7 +243,7 @@ async def open_rest(world: World, key: str = "") -> AsyncIterator[RestSkin]:
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway", headers=headers) as client:
-        yield RestSkin(client)
+        yield RestSkin(client, app)
 
 
 @asynccontextmanager

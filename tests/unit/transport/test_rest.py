@@ -312,6 +312,7 @@ async def test_the_documentation_describes_every_route(rest: RestSkin) -> None:
         "/v1/images",
         "/v1/images/{image_id}",
         "/v1/images/{image_id}:segment",
+        "/v1/images/{image_id}:generate",
         "/v1/images/{image_id}/embedding",
         "/v1/images:check",
         "/v1/images:encode",
