@@ -223,7 +223,10 @@ def _create_generate(settings: Settings, ports: Ports, embed: EmbedImage) -> Gen
         tools,
         backend=ports.backend,
         admission=Admission(
-            tier="generation", concurrency=settings.generation_concurrency, waiting=settings.generation_waiting
+            tier="generation",
+            concurrency=settings.generation_concurrency,
+            waiting=settings.generation_waiting,
+            watcher=ports.admissions,
         ),
         most_prompts=settings.max_generation_prompts,
         default_model=settings.models[0],

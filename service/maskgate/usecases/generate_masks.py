@@ -54,7 +54,7 @@ class GenerateMasks:
         query.settings.check_prompts(self._most_prompts)
         spec = await self._backend.spec(query.model or self._default_model)
         bulk = replace(call, priority=Priority.BULK)
-        async with self._admission.permit() as queued:
+        async with self._admission.permit(deadline=call.deadline) as queued:
             generation = Generation(self._tools, query, spec, call=bulk, queued=queued)
             async with aclosing(streamed(generation.run, room=_ROOM)) as events:
                 async for event in events:
