@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def generator(model: nn.Module, **options: Any) -> Any:  # noqa: ANN401 - the reference has no types
     """Return `SamAutomaticMaskGenerator`."""
-    reference._modeling()
+    reference.modeling()
     transforms: Any = importlib.import_module("segment_anything.utils.transforms")
     transforms.to_pil_image, transforms.resize = Image.fromarray, _resize
     module: Any = importlib.import_module("segment_anything.automatic_mask_generator")

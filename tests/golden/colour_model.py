@@ -100,5 +100,5 @@ class _Decoder(nn.Module):
 
 def colour_sam() -> nn.Module:
     """The same behind the reference's interface."""
-    sam = reference._modeling().Sam(_Encoder(), _Prompts(), _Decoder(), pixel_mean=[0.0] * 3, pixel_std=[1.0] * 3)
+    sam = reference.modeling().Sam(_Encoder(), _Prompts(), _Decoder(), pixel_mean=[0.0] * 3, pixel_std=[1.0] * 3)
     return sam.eval()

@@ -41,7 +41,8 @@ def _stub(name: str, **attributes: object) -> None:
     sys.modules.setdefault(name, module)
 
 
-def _modeling() -> types.ModuleType:
+def modeling() -> types.ModuleType:
+    """Return `segment_anything.modeling`, imported behind stubs of torchvision."""
     _stub("torchvision")
     _stub("torchvision.ops")
     _stub("torchvision.ops.boxes", batched_nms=_unused, box_area=_unused)
@@ -55,7 +56,7 @@ def _modeling() -> types.ModuleType:
 
 def amg() -> types.ModuleType:
     """Return `segment_anything.utils.amg`."""
-    _modeling()
+    modeling()
     import segment_anything.utils.amg  # noqa: PLC0415
 
     return segment_anything.utils.amg
@@ -66,17 +67,17 @@ class ReferenceSam(nn.Module):
 
     def __init__(self, config: SamConfig) -> None:
         super().__init__()
-        modeling = _modeling()
+        reference = modeling()
         width = config.embed_dim
-        self.prompt_encoder = modeling.PromptEncoder(
+        self.prompt_encoder = reference.PromptEncoder(
             embed_dim=width,
             image_embedding_size=(config.embedding_size, config.embedding_size),
             input_image_size=(config.image_size, config.image_size),
             mask_in_chans=config.mask_in_chans,
         )
-        self.mask_decoder = modeling.MaskDecoder(
+        self.mask_decoder = reference.MaskDecoder(
             num_multimask_outputs=config.multimask_outputs,
-            transformer=modeling.TwoWayTransformer(
+            transformer=reference.TwoWayTransformer(
                 depth=config.transformer_depth,
                 embedding_dim=width,
                 mlp_dim=config.transformer_mlp_dim,
@@ -147,12 +148,12 @@ def reference_sam(vit: VitConfig) -> nn.Module:
     """Make Meta's whole model, as `build_sam.py` does, with random weights everywhere."""
     rest = ReferenceSam(SamConfig())
     encoder = reference_encoder(vit, SamConfig().image_size)
-    return drawn(_modeling().Sam(encoder, rest.prompt_encoder, rest.mask_decoder).eval())
+    return drawn(modeling().Sam(encoder, rest.prompt_encoder, rest.mask_decoder).eval())
 
 
 def reference_encoder(vit: VitConfig, side: int) -> nn.Module:
     """Make Meta's image encoder, as `build_sam.py` does, for frames of a side; its weights are as it draws them."""
-    encoder: nn.Module = _modeling().ImageEncoderViT(
+    encoder: nn.Module = modeling().ImageEncoderViT(
         img_size=side,
         depth=vit.depth,
         embed_dim=vit.width,

@@ -27,7 +27,7 @@ SQUARE = Frame(ImageSize(1024, 1024), 1024)
 @pytest.fixture(scope="module")
 def amg() -> ModuleType:
     """The reference's module, imported behind stubs of torchvision."""
-    reference._modeling()
+    reference.modeling()
     return import_module("segment_anything.utils.amg")
 
 

@@ -83,7 +83,7 @@ class Case(NamedTuple):
         return masks[0, 0].numpy(), iou[0, 0].numpy()
 
     def _predictor(self, size: ImageSize) -> Any:  # noqa: ANN401 - the reference has no types
-        modeling = reference._modeling()
+        modeling = reference.modeling()
         package = importlib.import_module("segment_anything")
         encoder = nn.Identity()
         encoder.img_size = SIDE  # type: ignore[assignment] # what the reference reads of it

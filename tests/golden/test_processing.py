@@ -154,7 +154,7 @@ class ReferencePredictor:
 @cache
 def segment_anything() -> ModuleType:
     """The reference, imported behind stubs of torchvision."""
-    reference._modeling()
+    reference.modeling()
     return importlib.import_module("segment_anything")
 
 
