@@ -9,7 +9,7 @@ PB := service/maskgate/transport/grpc/_pb
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-full check format protos forge models parity bench-encode bench-decode bench-transport bench-stream bench-click bench-throughput bench clean
+.PHONY: help demo up test test-full check format protos forge models parity bench-encode bench-decode bench-transport bench-everything bench-stream bench-click bench-throughput bench clean
 
 help:  ## List the verbs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -62,6 +62,9 @@ bench-decode: .venv/.dev .venv-triton/.ready  ## Decode with our graph and with 
 
 bench-transport: .venv/.dev .venv-triton/.ready  ## Send embeddings to Triton in shared memory, inline and with tritonclient, in turn
 	$(BIN)/python -m benchmarks.transport $(ARGS)
+
+bench-everything: .venv/.dev .venv-triton/.ready  ## Find everything in a photo through the service and with the reference (minutes)
+	$(BIN)/python -m benchmarks.everything $(ARGS)
 
 bench-stream: .venv/.dev .venv-triton/.ready  ## Hover at 200 prompts a second, on a stream and with calls of their own, in turn
 	$(BIN)/python -m benchmarks.stream $(ARGS)

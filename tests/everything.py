@@ -13,10 +13,21 @@ from maskgate.usecases.finish_mask import FinishMask
 from maskgate.usecases.generate_masks import GenerateMasks
 from maskgate.usecases.generation import GenerationTools
 from maskgate.usecases.write_mask import WriteMask
-from tests.fakes import CALL, SIZE, FakeCache, FakeDecoder, FakeLocks, FakeMaskEncoder, FakeShelf, FakeStore, inline
+from tests.fakes import (
+    CALL,
+    SIZE,
+    FakeCache,
+    FakeDecoder,
+    FakeLocks,
+    FakeMaskEncoder,
+    FakeNotes,
+    FakeShelf,
+    FakeStore,
+    inline,
+)
 
 if TYPE_CHECKING:
-    from maskgate.domain.generation.events import GenerationEvent
+    from maskgate.domain.generation.events import GenerationEvent, Told
     from maskgate.domain.generation.query import GenerationQuery
     from maskgate.ports import ImageDecoder
     from tests.fakes import FakeBackend
@@ -35,7 +46,7 @@ class Everything:
         most_prompts: int = 10_000,
     ) -> None:
         self.backend = backend
-        self.l1, self.l2, self.store = FakeShelf(), FakeCache(), FakeStore()
+        self.l1, self.l2, self.store, self.notes = FakeShelf(), FakeCache(), FakeStore(), FakeNotes()
         self.image_id = ImageId.of(content)
         self._content = content
         embed = EmbedImage(
@@ -47,7 +58,7 @@ class Everything:
         )
         tools = GenerationTools(
             embed=embed,
-            grid=DecodeGrid(backend=backend, offload=inline),
+            grid=DecodeGrid(backend=backend, offload=inline, notes=self.notes),
             finish=FinishMask(write=WriteMask(FakeMaskEncoder()), offload=inline),
             offload=inline,
             logits_bytes=logits_bytes,
@@ -63,6 +74,10 @@ class Everything:
 
     async def events(self, query: GenerationQuery) -> list[GenerationEvent]:
         """Everything that a client is told."""
+        return [told.event for told in await self.told(query)]
+
+    async def told(self, query: GenerationQuery) -> list[Told]:
+        """The same with cursors."""
         await self.store.put(ImageInfo(self.image_id, SIZE, "FAKE", len(self._content)), self._content)
         async with aclosing(self.generate(query, call=CALL)) as events:
             return [event async for event in events]

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from maskgate.domain.api_key import ApiKey
     from maskgate.domain.embedding import Embedding, EmbeddingKey
+    from maskgate.domain.generation.candidates import Candidates
     from maskgate.domain.image import ImageId, Region
     from maskgate.domain.mask_handle import MaskAddress
     from maskgate.domain.prompt import PromptSlots
@@ -537,3 +538,28 @@ class FailingStore:
 
     async def content(self, image_id: ImageId) -> bytes | None:
         raise StoreUnavailable("The store is away.", image_id=image_id)
+
+
+class FakeNotes:
+    """What batches have found, as a dictionary.
+
+    Attributes:
+        entries: What is remembered.
+        is_away: Whether it cannot be asked.
+    """
+
+    def __init__(self) -> None:
+        self.entries: dict[str, Candidates] = {}
+        self.is_away = False
+
+    async def get(self, batch: str) -> Candidates | None:
+        self._check()
+        return self.entries.get(batch)
+
+    async def put(self, batch: str, found: Candidates) -> None:
+        self._check()
+        self.entries[batch] = found
+
+    def _check(self) -> None:
+        if self.is_away:
+            raise CacheUnavailable("The notes are away.")

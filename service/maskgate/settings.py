@@ -209,6 +209,9 @@ class Settings(BaseSettings):
     generation_timeout_seconds: PositiveFloat = Field(
         600.0, description="Deadline of generations whose client sets none or a longer one."
     )
+    generation_ttl_seconds: PositiveInt = Field(
+        600, description="What a batch of a generation has found is remembered that long, for one that is resumed."
+    )
     generation_concurrency: PositiveInt = Field(
         2, description="Generations at once; each has two batches in the decoder or its filters."
     )

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from maskgate.ports import (
         AdmissionWatcher,
         Deletions,
+        GenerationNotes,
         ImageCopies,
         ImageDecoder,
         ImageFetcher,
@@ -76,6 +77,7 @@ class Ports:
     mask_encoder: MaskEncoder
     mask_reader: MaskReader
     masks: MaskShelf
+    notes: GenerationNotes
     admissions: AdmissionWatcher
     places: int
     tenants: Tenants = field(default_factory=Tenants)
@@ -214,7 +216,7 @@ def _owned_images(settings: Settings, ports: Ports) -> OwnedImages:
 def _create_generate(settings: Settings, ports: Ports, embed: EmbedImage) -> GenerateMasks:
     tools = GenerationTools(
         embed=embed,
-        grid=DecodeGrid(backend=ports.backend, offload=ports.offload),
+        grid=DecodeGrid(backend=ports.backend, offload=ports.offload, notes=ports.notes),
         finish=FinishMask(write=WriteMask(ports.mask_encoder), offload=ports.offload),
         offload=ports.offload,
         logits_bytes=settings.generation_memory_bytes,

@@ -6,7 +6,8 @@ MaskgateError
 │   ├── InvalidImage
 │   │   └── ImageTooLarge
 │   ├── InvalidImageUrl
-│   └── InvalidPrompt
+│   ├── InvalidPrompt
+│   └── InvalidCursor
 ├── Unauthenticated
 ├── NotFound
 │   ├── ImageNotFound
@@ -82,6 +83,12 @@ class InvalidPrompt(InvalidRequest):
     """The prompt is empty, too long, lies outside the image, or holds a value that makes no sense."""
 
     reason = "INVALID_PROMPT"
+
+
+class InvalidCursor(InvalidRequest):
+    """The cursor is none, or one of another request."""
+
+    reason = "INVALID_CURSOR"
 
 
 class Unauthenticated(MaskgateError):

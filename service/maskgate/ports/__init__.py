@@ -5,6 +5,7 @@ The comments are the contract; tests/contract/ holds every adapter to it.
 
 from maskgate.ports.admission import AdmissionWatcher, Refusal
 from maskgate.ports.embeddings import EmbeddingCache, EmbeddingShelf
+from maskgate.ports.generations import GenerationNotes
 from maskgate.ports.images import Deletions, ImageCopies, ImageDecoder, ImageFetcher, ImageStore
 from maskgate.ports.inference import InferenceBackend
 from maskgate.ports.locks import EncodeLocks, Lease
@@ -19,6 +20,7 @@ __all__ = [
     "EmbeddingCache",
     "EmbeddingShelf",
     "EncodeLocks",
+    "GenerationNotes",
     "ImageCopies",
     "ImageDecoder",
     "ImageFetcher",

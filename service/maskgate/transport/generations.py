@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from maskgate.domain.call import Call
-    from maskgate.domain.generation.events import GenerationEvent
+    from maskgate.domain.generation.events import Told
     from maskgate.domain.generation.query import GenerationQuery
     from maskgate.telemetry import GenerationMetrics
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Generations(Protocol):
     """Finds everything; see GenerateMasks."""
 
-    def __call__(self, query: GenerationQuery, *, call: Call) -> AsyncGenerator[GenerationEvent, None]:
+    def __call__(self, query: GenerationQuery, *, call: Call) -> AsyncGenerator[Told, None]:
         """Tell what is found."""
         ...
 
@@ -32,16 +32,19 @@ class CountedGenerations:
         self._inner = inner
         self._metrics = metrics
 
-    async def __call__(self, query: GenerationQuery, *, call: Call) -> AsyncGenerator[GenerationEvent, None]:
+    async def __call__(self, query: GenerationQuery, *, call: Call) -> AsyncGenerator[Told, None]:
         """See Generations."""
-        began, before = perf_counter(), GenerationProgress(0, 0, 0)
+        began, before = perf_counter(), None if query.cursor else GenerationProgress(0, 0, 0)
         async with aclosing(self._inner(query, call=call)) as events:
-            async for event in events:
-                if isinstance(event, GenerationProgress):
-                    self._metrics.prompts.inc(event.prompts_done - before.prompts_done)
-                    self._metrics.candidates.inc(event.candidates - before.candidates)
-                    before = event
-                elif isinstance(event, GenerationSummary):
-                    self._metrics.masks.inc(event.masks)
+            async for told in events:
+                if isinstance(told.event, GenerationProgress):
+                    self._progressed(before or told.event, told.event)
+                    before = told.event
+                elif isinstance(told.event, GenerationSummary):
+                    self._metrics.masks.inc(told.event.masks)
                     self._metrics.seconds.observe(perf_counter() - began)
-                yield event
+                yield told
+
+    def _progressed(self, before: GenerationProgress, now: GenerationProgress) -> None:
+        self._metrics.prompts.inc(now.prompts_done - before.prompts_done)
+        self._metrics.candidates.inc(now.candidates - before.candidates)

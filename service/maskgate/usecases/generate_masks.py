@@ -7,14 +7,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from maskgate.domain.call import Priority
-from maskgate.usecases.generation import Generation
+from maskgate.domain.generation.cursor import Cursor
+from maskgate.usecases.decode_grid import batch_size
+from maskgate.usecases.generation import Asked, Generation
 from maskgate.usecases.streamed import streamed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from maskgate.domain.call import Call
-    from maskgate.domain.generation.events import GenerationEvent
+    from maskgate.domain.generation.events import Told
     from maskgate.domain.generation.query import GenerationQuery
     from maskgate.ports import InferenceBackend
     from maskgate.usecases.admission import Admission
@@ -42,20 +44,23 @@ class GenerateMasks:
         self._most_prompts = most_prompts
         self._default_model = default_model
 
-    async def __call__(self, query: GenerationQuery, *, call: Call) -> AsyncGenerator[GenerationEvent, None]:
+    async def __call__(self, query: GenerationQuery, *, call: Call) -> AsyncGenerator[Told, None]:
         """Tell what is found when it is; the summary comes last. To be closed by who iterates: that ends the work.
 
         Raises:
             InvalidRequest: There are too many points.
+            InvalidCursor: The cursor is not one of this request.
             ModelNotFound: There is no such model.
             ImageNotFound: The image is not kept.
             StoreUnavailable, BackendUnavailable, Overloaded, DeadlineExceeded, InferenceFailed: As the ports say.
         """
         query.settings.check_prompts(self._most_prompts)
         spec = await self._backend.spec(query.model or self._default_model)
+        since = Cursor.start(query, spec, batch_size(query.settings, spec)).at(query.cursor)
+        asked = Asked(query, spec, since)
         bulk = replace(call, priority=Priority.BULK)
         async with self._admission.permit(deadline=call.deadline) as queued:
-            generation = Generation(self._tools, query, spec, call=bulk, queued=queued)
+            generation = Generation(self._tools, asked, call=bulk, queued=queued)
             async with aclosing(streamed(generation.run, room=_ROOM)) as events:
                 async for event in events:
                     yield event

@@ -19,6 +19,7 @@ from maskgate.domain.generation.selection import Selection, without_duplicates
 from maskgate.domain.timing import CacheTier, Timing
 from maskgate.usecases.decode_grid import EmbeddedCrop
 from maskgate.usecases.finish_mask import Chosen
+from maskgate.usecases.outbox import Outbox
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 
     from maskgate.domain.call import Call
     from maskgate.domain.generation.candidates import CandidateId, Candidates
-    from maskgate.domain.generation.events import GenerationEvent
+    from maskgate.domain.generation.cursor import Cursor
+    from maskgate.domain.generation.events import Told
     from maskgate.domain.generation.query import GenerationQuery
     from maskgate.domain.generation.selection import Selected
     from maskgate.domain.image import ImageSize
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
     from maskgate.usecases.embed_image import Effort, EmbedImage
     from maskgate.usecases.finish_mask import Finished, FinishMask
 
-    Tell = Callable[[GenerationEvent], Awaitable[None]]
+    Tell = Callable[[Told], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,15 @@ class GenerationTools:
     logits_bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked, of which model, and where it is to go on."""
+
+    query: GenerationQuery
+    spec: ModelSpec
+    since: Cursor
+
+
 class Generation:
     """What was found so far, and what of it is the result.
 
@@ -62,48 +73,48 @@ class Generation:
     may be withdrawn. With small regions to remove, duplicates that come of that are known at the very end only.
     """
 
-    def __init__(
-        self, tools: GenerationTools, query: GenerationQuery, spec: ModelSpec, *, call: Call, queued: float
-    ) -> None:
+    def __init__(self, tools: GenerationTools, asked: Asked, *, call: Call, queued: float) -> None:
         self._tools = tools
-        self._query = query
-        self._spec = spec
+        self._query = asked.query
+        self._spec = asked.spec
+        self._since = asked.since
         self._call = call
         self._clock = _Clock(queued)
-        self._selection = Selection.empty(query.settings)
+        self._selection = Selection.empty(asked.query.settings)
         self._logits = KeptLogits(max_bytes=tools.logits_bytes)
         self._result: dict[CandidateId, Finished | None] = {}
 
     async def run(self, tell: Tell) -> None:
         """Look at all crops, and tell what there is to tell; see GenerateMasks."""
+        outbox = Outbox(self._since, tell)
         size, settings = await self._size(), self._query.settings
         crops = smallest_first(crops_of(size, settings.crop_n_layers, settings.crop_overlap_ratio))
         progress = GenerationProgress(0, sum(settings.count(crop.layer) for crop in crops), 0)
         for crop in crops:
-            progress = await self._look_at(View(crop, size, self._spec.input_size, settings), progress, tell)
+            progress = await self._look_at(View(crop, size, self._spec.input_size, settings), progress, outbox)
             self._selection = self._selection.settle()
-        if settings.min_mask_region_area:
-            await self._drop_duplicates(tell)
-        await tell(GenerationSummary(len(self._result), size, self._spec.name, self._clock.timing()))
+        if self._waits:
+            await self._drop_duplicates(outbox)
+        await outbox.tell(GenerationSummary(len(self._result), size, self._spec.name, self._clock.timing()))
 
     async def _size(self) -> ImageSize:
         async with self._tools.embed(self._query.image_id, self._spec) as embedded:
             self._clock.embedded(embedded.effort)
             return embedded.embedding.original
 
-    async def _look_at(self, view: View, progress: GenerationProgress, tell: Tell) -> GenerationProgress:
+    async def _look_at(self, view: View, progress: GenerationProgress, outbox: Outbox) -> GenerationProgress:
         region = view.crop.region if view.crop.layer else None
         async with self._tools.embed(self._query.image_id, self._spec, region) as embedded:
             self._clock.embedded(embedded.effort)
             crop = EmbeddedCrop(view, self._spec, embedded.embedding)
-            async with aclosing(self._tools.grid(crop, call=self._call)) as batches:
+            async with aclosing(self._tools.grid(crop, self._since, call=self._call)) as batches:
                 async for batch in batches:
                     progress = progress.after(batch.prompts, len(batch.screened.candidates))
-                    await tell(progress)
+                    await outbox.tell(progress)
                     selected = await self._take(batch)
                     if self._query.delivery is Delivery.AS_FOUND:
-                        await self._publish(crop, selected, tell)
-            await self._publish(crop, self._selection.selected(), tell)
+                        await self._publish(crop, selected, outbox)
+            await self._publish(crop, self._selection.selected(), outbox)
         return progress
 
     async def _take(self, batch: Batch) -> Selected:
@@ -114,14 +125,28 @@ class Generation:
         self._logits.update([id_ for id_ in selected.kept.ids if id_ not in self._result], batch.screened.logits)
         return selected
 
-    async def _publish(self, crop: EmbeddedCrop, selected: Selected, tell: Tell) -> None:
+    async def _publish(self, crop: EmbeddedCrop, selected: Selected, outbox: Outbox) -> None:
         """Make the result of a crop what is selected, and tell the difference."""
         for dropped in self._dropped(crop, selected):
             del self._result[dropped]
-            await tell(WithdrawnMask(dropped, selected.in_place_of(dropped)))
+            await outbox.tell(WithdrawnMask(dropped, selected.in_place_of(dropped)))
+        self._repeat(selected.kept, outbox)
         for part in _parts(selected.kept, crop.batch_size):
             for chosen in await self._chosen(crop, part):
-                await self._finish(chosen, crop.view, tell)
+                await self._finish(chosen, crop.view, outbox)
+
+    def _repeat(self, kept: Candidates, outbox: Outbox) -> None:
+        """Make masks part of the result that were told before the generation was interrupted."""
+        for id_ in [id_ for id_ in kept.ids if id_ not in self._result]:
+            if self._waits or not outbox.is_repeating:
+                return
+            outbox.repeat()
+            self._result[id_] = None
+
+    @property
+    def _waits(self) -> bool:
+        """Whether masks are needed until the end."""
+        return self._query.settings.min_mask_region_area > 0
 
     def _dropped(self, crop: EmbeddedCrop, selected: Selected) -> list[CandidateId]:
         kept = set(selected.kept.ids)
@@ -137,26 +162,25 @@ class Generation:
             self._clock.decode += perf_counter() - began
         return [Chosen(id_, *scores, logits[id_]) for id_, scores in new.items()]
 
-    async def _finish(self, chosen: Chosen, view: View, tell: Tell) -> None:
+    async def _finish(self, chosen: Chosen, view: View, outbox: Outbox) -> None:
         began = perf_counter()
         finished = await self._tools.finish(chosen, view, self._query.output)
         self._clock.postprocess += perf_counter() - began
-        waits = self._query.settings.min_mask_region_area > 0
-        self._result[chosen.id] = finished if waits else None
-        if self._query.delivery is Delivery.AS_FOUND or not waits:
-            await tell(finished.found)
+        self._result[chosen.id] = finished if self._waits else None
+        if self._query.delivery is Delivery.AS_FOUND or not self._waits:
+            await outbox.tell(finished.found)
 
-    async def _drop_duplicates(self, tell: Tell) -> None:
+    async def _drop_duplicates(self, outbox: Outbox) -> None:
         """Drop what became duplicates when small regions were removed, and tell what was not told before."""
         finished = [one for id_ in self._selection.settled.ids if (one := self._result[id_]) is not None]
         kept = without_duplicates(*_boxes(finished), self._query.settings)
         for index in kept.kept.tolist() if self._query.delivery is Delivery.SETTLED else ():
-            await tell(finished[index].found)
+            await outbox.tell(finished[index].found)
         for index in np.flatnonzero(kept.by >= 0).tolist():
             dropped = finished[index].found.id
             del self._result[dropped]
             if self._query.delivery is Delivery.AS_FOUND:
-                await tell(WithdrawnMask(dropped, finished[kept.by[index]].found.id))
+                await outbox.tell(WithdrawnMask(dropped, finished[kept.by[index]].found.id))
 
 
 @dataclass(slots=True)

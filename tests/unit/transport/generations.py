@@ -25,6 +25,7 @@ class Told:
     code: str = "OK"
     reason: str = ""
     metadata: dict[str, str] = field(default_factory=dict)
+    cursors: list[str] = field(default_factory=list)
 
     def of(self, name: str) -> list[dict[str, Any]]:
         return [event for other, event in self.events if other == name]
@@ -49,13 +50,17 @@ async def _over_rest(skin: RestSkin, image_id: str, timeout: float | None, field
         answer = from_http(response)
         return Told([], answer.code, answer.reason, answer.metadata)
     assert response.headers["content-type"] == "application/x-ndjson"
-    return _told([next(iter(json.loads(line).items())) for line in response.text.splitlines()])
+    return _told([json.loads(line) for line in response.text.splitlines()])
 
 
-def _told(events: list[tuple[str, dict[str, Any]]]) -> Told:
-    told = Told([event for event in events if event[0] != "error"])
-    for _, error in events[len(told.events) :]:
-        told.code, told.reason, told.metadata = error["status"], error["reason"], error["metadata"]
+def _told(lines: list[dict[str, Any]]) -> Told:
+    told = Told()
+    for line in lines:
+        if error := line.get("error"):
+            told.code, told.reason, told.metadata = error["status"], error["reason"], error["metadata"]
+        else:
+            told.cursors.append(line.pop("cursor"))
+            told.events += line.items()
     return told
 
 
@@ -63,6 +68,7 @@ async def _over_grpc(skin: GrpcSkin, image_id: str, timeout: float | None, field
     told, stub = Told(), GenerationServiceStub(skin.channel)  # type: ignore[no-untyped-call]
     try:
         async for response in stub.GenerateMasks(request_of(image_id, **fields), timeout=timeout):
+            told.cursors.append(response.cursor)
             told.events.append(_event(response))
     except grpc.aio.AioRpcError as error:
         answer = from_error(error)
@@ -80,6 +86,7 @@ def request_of(image_id: str, **fields: Any) -> pb.GenerateMasksRequest:  # noqa
 
 def _event(response: pb.GenerateMasksResponse) -> tuple[str, dict[str, Any]]:
     fields = MessageToDict(response, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+    del fields["cursor"]
     ((name, event),) = fields.items()
     if name == "mask":
         rewrite_mask(event["mask"])

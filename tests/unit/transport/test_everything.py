@@ -231,11 +231,56 @@ async def test_server_sent_events(rest: RestSkin) -> None:
     )
 
     assert response.headers["content-type"] == "text/event-stream"
-    blocks = [block.split("\n") for block in response.text.strip().split("\n\n")]
-    assert ["progress"] * 3 + ["mask", "summary"] == [name.removeprefix("event: ") for name, _ in blocks]
-    assert all(
-        next(iter(json.loads(data.removeprefix("data: ")))) == name.removeprefix("event: ") for name, data in blocks
+    blocks = [dict(line.split(": ", 1) for line in block.split("\n")) for block in response.text.strip().split("\n\n")]
+    assert ["progress"] * 3 + ["mask", "summary"] == [block["event"] for block in blocks]
+    assert all({block["event"], "cursor"} == set(json.loads(block["data"])) for block in blocks)
+    assert [json.loads(block["data"])["cursor"] for block in blocks] == [block["id"] for block in blocks]
+
+
+async def test_a_browser_goes_on_by_itself(rest: RestSkin) -> None:
+    """The id of the last event that a browser has seen is as good as the cursor."""
+    await rest.upload(PHOTO)
+    whole = await generate(rest, IMAGE, **GRID)
+
+    response = await rest.client.post(
+        f"/v1/images/{IMAGE}:generate", json=GRID, headers={"Last-Event-ID": whole.cursors[2]}
     )
+
+    assert whole.cursors[3:] == [json.loads(line)["cursor"] for line in response.text.splitlines()]
+
+
+async def test_an_interrupted_generation_goes_on(kept: Skin, world: World) -> None:
+    """With the last cursor come the events that are missing, and points that were decoded are not decoded again."""
+    whole = await generate(kept, IMAGE, **GRID, **LOW)
+    world.backend.decodes.clear()
+
+    rest = await generate(kept, IMAGE, **GRID, **LOW, cursor=whole.cursors[5])
+
+    assert whole.cursors[6:] == rest.cursors
+    assert whole.of("mask")[3:] == rest.of("mask")
+    assert whole.of("summary")[0]["masks"] == rest.of("summary")[0]["masks"]
+    assert 24 == len(rest.of("mask"))
+    assert len(world.backend.decodes) < 9
+
+
+@pytest.mark.parametrize(
+    "change", [{"points_per_side": 4}, {"delivery": "as_found"}, {"crop_n_layers": 1}, {"points_per_batch": 1}]
+)
+async def test_cursors_of_other_requests(kept: Skin, change: dict[str, Any]) -> None:
+    """A cursor is good for the request that it came with."""
+    cursor = (await generate(kept, IMAGE, **GRID)).cursors[0]
+
+    told = await generate(kept, IMAGE, **{**GRID, **change}, cursor=cursor)
+
+    assert ("INVALID_ARGUMENT", "INVALID_CURSOR") == told.refusal
+
+
+@pytest.mark.parametrize("cursor", ["x", "v1.0123456789abcdef.3", "v2.1.1", "v1.0123456789abcdef.-1"])
+async def test_cursors_that_are_none(kept: Skin, cursor: str) -> None:
+    """Other texts are refused."""
+    told = await generate(kept, IMAGE, cursor=cursor)
+
+    assert ("INVALID_ARGUMENT", "INVALID_CURSOR") == told.refusal
 
 
 async def test_generations_are_counted(world: World) -> None:

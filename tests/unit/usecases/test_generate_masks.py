@@ -13,6 +13,7 @@ from maskgate.domain.errors import Overloaded
 from maskgate.domain.generation.events import GeneratedMask, GenerationEvent, GenerationProgress, WithdrawnMask
 from maskgate.domain.generation.query import Delivery, GenerationQuery
 from maskgate.domain.generation.settings import GenerationSettings
+from maskgate.domain.image import ImageId
 from maskgate.domain.mask import DecodedRows
 from maskgate.domain.prompt import MaskSelection
 from tests.everything import Everything
@@ -219,3 +220,43 @@ async def test_a_model_without_a_decoder_of_many() -> None:
     assert not backend.together
     assert 9 == len(backend.decodes)
     assert isinstance(events[-2], GeneratedMask)
+
+
+CASES = {
+    "settled": GenerationQuery(ImageId.of(b"a photo"), GRID),
+    "as found": GenerationQuery(ImageId.of(b"a photo"), GRID, delivery=Delivery.AS_FOUND),
+    "crops": GenerationQuery(ImageId.of(b"a photo"), replace(GRID, crop_n_layers=1)),
+    "small regions": GenerationQuery(ImageId.of(b"a photo"), replace(GRID, min_mask_region_area=10)),
+    "small regions as found": GenerationQuery(
+        ImageId.of(b"a photo"), replace(GRID, min_mask_region_area=10), delivery=Delivery.AS_FOUND
+    ),
+}
+
+
+@pytest.mark.parametrize("notes", ["remembered", "forgotten", "away"])
+@pytest.mark.parametrize("case", CASES)
+async def test_cut_anywhere_and_resumed_it_is_the_same(case: str, notes: str) -> None:
+    """After each of its events a generation can be interrupted: the rest is what would have been told."""
+    world = Everything(Scripted((0.8, LARGE), (0.7, OTHER), (0.9, SMALL), (0.6, (0, 0, 32, 24))))
+    whole = await world.told(CASES[case])
+    expected = [(names([told.event])[0], str(told.cursor)) for told in whole]
+    world.notes.is_away = notes == "away"
+
+    for number, told in enumerate(whole, 1):
+        if notes == "forgotten":
+            world.notes.entries.clear()
+        rest = await world.told(replace(CASES[case], cursor=str(told.cursor)))
+
+        assert expected[number:] == [(names([one.event])[0], str(one.cursor)) for one in rest]
+
+
+async def test_what_is_noted_is_not_decoded_again() -> None:
+    """Only logits of masks that are still to be sent are, and no more than those."""
+    backend = Scripted((0.8, LARGE), (0.7, OTHER))
+    world = Everything(backend)
+    whole = await world.told(GenerationQuery(world.image_id, GRID))
+    backend.together.clear()
+
+    await world.told(GenerationQuery(world.image_id, GRID, cursor=str(whole[4].cursor)))
+
+    assert [2] == backend.together

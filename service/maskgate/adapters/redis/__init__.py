@@ -3,6 +3,7 @@
 from maskgate.adapters.redis.connection import Breaker, RedisBounds, create_redis, ping
 from maskgate.adapters.redis.deletions import RedisDeletions
 from maskgate.adapters.redis.embeddings import RedisEmbeddingCache
+from maskgate.adapters.redis.generations import RedisGenerationNotes
 from maskgate.adapters.redis.grants import RedisImageGrants
 from maskgate.adapters.redis.images import RedisImageStore
 from maskgate.adapters.redis.locks import RedisEncodeLocks
@@ -15,6 +16,7 @@ __all__ = [
     "RedisDeletions",
     "RedisEmbeddingCache",
     "RedisEncodeLocks",
+    "RedisGenerationNotes",
     "RedisImageGrants",
     "RedisImageStore",
     "RedisMaskShelf",

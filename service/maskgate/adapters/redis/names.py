@@ -56,3 +56,8 @@ def holders_name(image_id: str) -> str:
 def quota_name(tenant: str, quota: str) -> str:
     """Where it says what a tenant has left of a quota."""
     return f"maskgate:1:quota:{quota}:{tenant}"
+
+
+def generation_name(batch: str) -> str:
+    """Where it says what a batch of a generation has found."""
+    return f"maskgate:1:generation:{batch}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from maskgate.domain.generation.candidates import CandidateId
+    from maskgate.domain.generation.cursor import Cursor
     from maskgate.domain.image import ImageSize, Region
     from maskgate.domain.output import RenderedMask
     from maskgate.domain.prompt import Point
@@ -62,3 +63,11 @@ class GenerationSummary:
 
 
 GenerationEvent = GeneratedMask | WithdrawnMask | GenerationProgress | GenerationSummary
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An event, and the cursor with which the same request goes on after it."""
+
+    event: GenerationEvent
+    cursor: Cursor

@@ -33,6 +33,7 @@ class GenerationQuery:
         model: Name of the model; empty means the server's default.
         delivery: When masks are sent.
         output: Which forms they are to come in.
+        cursor: Where an interrupted generation goes on; empty where a new one begins.
 
     Raises:
         InvalidRequest: Handles are asked for: hundreds of masks that hardly anybody refines would push out those of
@@ -44,6 +45,7 @@ class GenerationQuery:
     model: str = ""
     delivery: Delivery = Delivery.SETTLED
     output: MaskOutput = field(default_factory=MaskOutput)
+    cursor: str = ""
 
     def __post_init__(self) -> None:
         if self.output.handles:

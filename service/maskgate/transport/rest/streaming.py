@@ -40,8 +40,8 @@ class Events:
         self._media_type = media_type
         self.started = False
 
-    async def tell(self, name: str, event: BaseModel) -> None:
-        """Write an event; the first one begins the answer."""
+    async def tell(self, name: str, event: BaseModel, *, id_: str = "") -> None:
+        """Write an event; the first one begins the answer. Browsers go on after its `id_`, if it has one."""
         if not self.started:
             self.started = True
             headers = (
@@ -50,8 +50,8 @@ class Events:
                 (b"vary", b"Accept"),
             )
             await self._send({"type": "http.response.start", "status": 200, "headers": headers})
-        line = event.model_dump_json(exclude_none=False)
-        text = f"event: {name}\ndata: {line}\n\n" if self._media_type == SSE else f"{line}\n"
+        line = event.model_dump_json()
+        text = f"event: {name}\ndata: {line}\nid: {id_}\n\n" if self._media_type == SSE else f"{line}\n"
         await self._send({"type": "http.response.body", "body": text.encode(), "more_body": True})
 
     async def end(self) -> None:

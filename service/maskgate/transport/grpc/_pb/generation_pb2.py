@@ -25,29 +25,29 @@ _sym_db = _symbol_database.Default()
 from maskgate.transport.grpc._pb import segmentation_pb2 as maskgate_dot_v1_dot_segmentation__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cmaskgate/v1/generation.proto\x12\x0bmaskgate.v1\x1a\x1emaskgate/v1/segmentation.proto\"\xa2\x06\n\x14GenerateMasksRequest\x12\x10\n\x08image_id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x1c\n\x0fpoints_per_side\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12+\n\x0bpoint_grids\x18\x04 \x03(\x0b\x32\x16.maskgate.v1.PointGrid\x12\x1c\n\x0fpred_iou_thresh\x18\x05 \x01(\x01H\x01\x88\x01\x01\x12#\n\x16stability_score_thresh\x18\x06 \x01(\x01H\x02\x88\x01\x01\x12#\n\x16stability_score_offset\x18\x07 \x01(\x01H\x03\x88\x01\x01\x12\x1b\n\x0e\x62ox_nms_thresh\x18\x08 \x01(\x01H\x04\x88\x01\x01\x12\x1a\n\rcrop_n_layers\x18\t \x01(\x05H\x05\x88\x01\x01\x12\x1c\n\x0f\x63rop_nms_thresh\x18\n \x01(\x01H\x06\x88\x01\x01\x12\x1f\n\x12\x63rop_overlap_ratio\x18\x0b \x01(\x01H\x07\x88\x01\x01\x12+\n\x1e\x63rop_n_points_downscale_factor\x18\x0c \x01(\x05H\x08\x88\x01\x01\x12!\n\x14min_mask_region_area\x18\r \x01(\x05H\t\x88\x01\x01\x12\x1d\n\x10points_per_batch\x18\x0e \x01(\x05H\n\x88\x01\x01\x12\'\n\x08\x64\x65livery\x18\x0f \x01(\x0e\x32\x15.maskgate.v1.Delivery\x12\'\n\x06output\x18\x10 \x01(\x0b\x32\x17.maskgate.v1.MaskOutputB\x12\n\x10_points_per_sideB\x12\n\x10_pred_iou_threshB\x19\n\x17_stability_score_threshB\x19\n\x17_stability_score_offsetB\x11\n\x0f_box_nms_threshB\x10\n\x0e_crop_n_layersB\x12\n\x10_crop_nms_threshB\x15\n\x13_crop_overlap_ratioB!\n\x1f_crop_n_points_downscale_factorB\x17\n\x15_min_mask_region_areaB\x13\n\x11_points_per_batch\"\x17\n\tPointGrid\x12\n\n\x02xy\x18\x01 \x03(\x01\"\xe5\x01\n\x15GenerateMasksResponse\x12*\n\x04mask\x18\x01 \x01(\x0b\x32\x1a.maskgate.v1.GeneratedMaskH\x00\x12/\n\twithdrawn\x18\x02 \x01(\x0b\x32\x1a.maskgate.v1.WithdrawnMaskH\x00\x12\x33\n\x08progress\x18\x03 \x01(\x0b\x32\x1f.maskgate.v1.GenerationProgressH\x00\x12\x31\n\x07summary\x18\x04 \x01(\x0b\x32\x1e.maskgate.v1.GenerationSummaryH\x00\x42\x07\n\x05\x65vent\"\x83\x01\n\rGeneratedMask\x12\n\n\x02id\x18\x01 \x01(\t\x12\x1f\n\x04mask\x18\x02 \x01(\x0b\x32\x11.maskgate.v1.Mask\x12!\n\x05point\x18\x03 \x01(\x0b\x32\x12.maskgate.v1.Point\x12\"\n\x08\x63rop_box\x18\x04 \x01(\x0b\x32\x10.maskgate.v1.Box\"0\n\rWithdrawnMask\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0breplaced_by\x18\x02 \x01(\t\"U\n\x12GenerationProgress\x12\x14\n\x0cprompts_done\x18\x01 \x01(\x05\x12\x15\n\rprompts_total\x18\x02 \x01(\x05\x12\x12\n\ncandidates\x18\x03 \x01(\x05\"u\n\x11GenerationSummary\x12\r\n\x05masks\x18\x01 \x01(\x05\x12\r\n\x05width\x18\x02 \x01(\x05\x12\x0e\n\x06height\x18\x03 \x01(\x05\x12\r\n\x05model\x18\x04 \x01(\t\x12#\n\x06timing\x18\x05 \x01(\x0b\x32\x13.maskgate.v1.Timing*Q\n\x08\x44\x65livery\x12\x18\n\x14\x44\x45LIVERY_UNSPECIFIED\x10\x00\x12\x14\n\x10\x44\x45LIVERY_SETTLED\x10\x01\x12\x15\n\x11\x44\x45LIVERY_AS_FOUND\x10\x02\x32m\n\x11GenerationService\x12X\n\rGenerateMasks\x12!.maskgate.v1.GenerateMasksRequest\x1a\".maskgate.v1.GenerateMasksResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cmaskgate/v1/generation.proto\x12\x0bmaskgate.v1\x1a\x1emaskgate/v1/segmentation.proto\"\xb2\x06\n\x14GenerateMasksRequest\x12\x10\n\x08image_id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x1c\n\x0fpoints_per_side\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12+\n\x0bpoint_grids\x18\x04 \x03(\x0b\x32\x16.maskgate.v1.PointGrid\x12\x1c\n\x0fpred_iou_thresh\x18\x05 \x01(\x01H\x01\x88\x01\x01\x12#\n\x16stability_score_thresh\x18\x06 \x01(\x01H\x02\x88\x01\x01\x12#\n\x16stability_score_offset\x18\x07 \x01(\x01H\x03\x88\x01\x01\x12\x1b\n\x0e\x62ox_nms_thresh\x18\x08 \x01(\x01H\x04\x88\x01\x01\x12\x1a\n\rcrop_n_layers\x18\t \x01(\x05H\x05\x88\x01\x01\x12\x1c\n\x0f\x63rop_nms_thresh\x18\n \x01(\x01H\x06\x88\x01\x01\x12\x1f\n\x12\x63rop_overlap_ratio\x18\x0b \x01(\x01H\x07\x88\x01\x01\x12+\n\x1e\x63rop_n_points_downscale_factor\x18\x0c \x01(\x05H\x08\x88\x01\x01\x12!\n\x14min_mask_region_area\x18\r \x01(\x05H\t\x88\x01\x01\x12\x1d\n\x10points_per_batch\x18\x0e \x01(\x05H\n\x88\x01\x01\x12\'\n\x08\x64\x65livery\x18\x0f \x01(\x0e\x32\x15.maskgate.v1.Delivery\x12\'\n\x06output\x18\x10 \x01(\x0b\x32\x17.maskgate.v1.MaskOutput\x12\x0e\n\x06\x63ursor\x18\x11 \x01(\tB\x12\n\x10_points_per_sideB\x12\n\x10_pred_iou_threshB\x19\n\x17_stability_score_threshB\x19\n\x17_stability_score_offsetB\x11\n\x0f_box_nms_threshB\x10\n\x0e_crop_n_layersB\x12\n\x10_crop_nms_threshB\x15\n\x13_crop_overlap_ratioB!\n\x1f_crop_n_points_downscale_factorB\x17\n\x15_min_mask_region_areaB\x13\n\x11_points_per_batch\"\x17\n\tPointGrid\x12\n\n\x02xy\x18\x01 \x03(\x01\"\xf5\x01\n\x15GenerateMasksResponse\x12*\n\x04mask\x18\x01 \x01(\x0b\x32\x1a.maskgate.v1.GeneratedMaskH\x00\x12/\n\twithdrawn\x18\x02 \x01(\x0b\x32\x1a.maskgate.v1.WithdrawnMaskH\x00\x12\x33\n\x08progress\x18\x03 \x01(\x0b\x32\x1f.maskgate.v1.GenerationProgressH\x00\x12\x31\n\x07summary\x18\x04 \x01(\x0b\x32\x1e.maskgate.v1.GenerationSummaryH\x00\x12\x0e\n\x06\x63ursor\x18\x05 \x01(\tB\x07\n\x05\x65vent\"\x83\x01\n\rGeneratedMask\x12\n\n\x02id\x18\x01 \x01(\t\x12\x1f\n\x04mask\x18\x02 \x01(\x0b\x32\x11.maskgate.v1.Mask\x12!\n\x05point\x18\x03 \x01(\x0b\x32\x12.maskgate.v1.Point\x12\"\n\x08\x63rop_box\x18\x04 \x01(\x0b\x32\x10.maskgate.v1.Box\"0\n\rWithdrawnMask\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0breplaced_by\x18\x02 \x01(\t\"U\n\x12GenerationProgress\x12\x14\n\x0cprompts_done\x18\x01 \x01(\x05\x12\x15\n\rprompts_total\x18\x02 \x01(\x05\x12\x12\n\ncandidates\x18\x03 \x01(\x05\"u\n\x11GenerationSummary\x12\r\n\x05masks\x18\x01 \x01(\x05\x12\r\n\x05width\x18\x02 \x01(\x05\x12\x0e\n\x06height\x18\x03 \x01(\x05\x12\r\n\x05model\x18\x04 \x01(\t\x12#\n\x06timing\x18\x05 \x01(\x0b\x32\x13.maskgate.v1.Timing*Q\n\x08\x44\x65livery\x12\x18\n\x14\x44\x45LIVERY_UNSPECIFIED\x10\x00\x12\x14\n\x10\x44\x45LIVERY_SETTLED\x10\x01\x12\x15\n\x11\x44\x45LIVERY_AS_FOUND\x10\x02\x32m\n\x11GenerationService\x12X\n\rGenerateMasks\x12!.maskgate.v1.GenerateMasksRequest\x1a\".maskgate.v1.GenerateMasksResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'maskgate.v1.generation_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_DELIVERY']._serialized_start=1529
-  _globals['_DELIVERY']._serialized_end=1610
+  _globals['_DELIVERY']._serialized_start=1561
+  _globals['_DELIVERY']._serialized_end=1642
   _globals['_GENERATEMASKSREQUEST']._serialized_start=78
-  _globals['_GENERATEMASKSREQUEST']._serialized_end=880
-  _globals['_POINTGRID']._serialized_start=882
-  _globals['_POINTGRID']._serialized_end=905
-  _globals['_GENERATEMASKSRESPONSE']._serialized_start=908
-  _globals['_GENERATEMASKSRESPONSE']._serialized_end=1137
-  _globals['_GENERATEDMASK']._serialized_start=1140
-  _globals['_GENERATEDMASK']._serialized_end=1271
-  _globals['_WITHDRAWNMASK']._serialized_start=1273
-  _globals['_WITHDRAWNMASK']._serialized_end=1321
-  _globals['_GENERATIONPROGRESS']._serialized_start=1323
-  _globals['_GENERATIONPROGRESS']._serialized_end=1408
-  _globals['_GENERATIONSUMMARY']._serialized_start=1410
-  _globals['_GENERATIONSUMMARY']._serialized_end=1527
-  _globals['_GENERATIONSERVICE']._serialized_start=1612
-  _globals['_GENERATIONSERVICE']._serialized_end=1721
+  _globals['_GENERATEMASKSREQUEST']._serialized_end=896
+  _globals['_POINTGRID']._serialized_start=898
+  _globals['_POINTGRID']._serialized_end=921
+  _globals['_GENERATEMASKSRESPONSE']._serialized_start=924
+  _globals['_GENERATEMASKSRESPONSE']._serialized_end=1169
+  _globals['_GENERATEDMASK']._serialized_start=1172
+  _globals['_GENERATEDMASK']._serialized_end=1303
+  _globals['_WITHDRAWNMASK']._serialized_start=1305
+  _globals['_WITHDRAWNMASK']._serialized_end=1353
+  _globals['_GENERATIONPROGRESS']._serialized_start=1355
+  _globals['_GENERATIONPROGRESS']._serialized_end=1440
+  _globals['_GENERATIONSUMMARY']._serialized_start=1442
+  _globals['_GENERATIONSUMMARY']._serialized_end=1559
+  _globals['_GENERATIONSERVICE']._serialized_start=1644
+  _globals['_GENERATIONSERVICE']._serialized_end=1753
 # @@protoc_insertion_point(module_scope)

@@ -18,7 +18,7 @@ DELIVERY_SETTLED: Delivery
 DELIVERY_AS_FOUND: Delivery
 
 class GenerateMasksRequest(_message.Message):
-    __slots__ = ("image_id", "model", "points_per_side", "point_grids", "pred_iou_thresh", "stability_score_thresh", "stability_score_offset", "box_nms_thresh", "crop_n_layers", "crop_nms_thresh", "crop_overlap_ratio", "crop_n_points_downscale_factor", "min_mask_region_area", "points_per_batch", "delivery", "output")
+    __slots__ = ("image_id", "model", "points_per_side", "point_grids", "pred_iou_thresh", "stability_score_thresh", "stability_score_offset", "box_nms_thresh", "crop_n_layers", "crop_nms_thresh", "crop_overlap_ratio", "crop_n_points_downscale_factor", "min_mask_region_area", "points_per_batch", "delivery", "output", "cursor")
     IMAGE_ID_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     POINTS_PER_SIDE_FIELD_NUMBER: _ClassVar[int]
@@ -35,6 +35,7 @@ class GenerateMasksRequest(_message.Message):
     POINTS_PER_BATCH_FIELD_NUMBER: _ClassVar[int]
     DELIVERY_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
     image_id: str
     model: str
     points_per_side: int
@@ -51,7 +52,8 @@ class GenerateMasksRequest(_message.Message):
     points_per_batch: int
     delivery: Delivery
     output: _segmentation_pb2.MaskOutput
-    def __init__(self, image_id: _Optional[str] = ..., model: _Optional[str] = ..., points_per_side: _Optional[int] = ..., point_grids: _Optional[_Iterable[_Union[PointGrid, _Mapping]]] = ..., pred_iou_thresh: _Optional[float] = ..., stability_score_thresh: _Optional[float] = ..., stability_score_offset: _Optional[float] = ..., box_nms_thresh: _Optional[float] = ..., crop_n_layers: _Optional[int] = ..., crop_nms_thresh: _Optional[float] = ..., crop_overlap_ratio: _Optional[float] = ..., crop_n_points_downscale_factor: _Optional[int] = ..., min_mask_region_area: _Optional[int] = ..., points_per_batch: _Optional[int] = ..., delivery: _Optional[_Union[Delivery, str]] = ..., output: _Optional[_Union[_segmentation_pb2.MaskOutput, _Mapping]] = ...) -> None: ...
+    cursor: str
+    def __init__(self, image_id: _Optional[str] = ..., model: _Optional[str] = ..., points_per_side: _Optional[int] = ..., point_grids: _Optional[_Iterable[_Union[PointGrid, _Mapping]]] = ..., pred_iou_thresh: _Optional[float] = ..., stability_score_thresh: _Optional[float] = ..., stability_score_offset: _Optional[float] = ..., box_nms_thresh: _Optional[float] = ..., crop_n_layers: _Optional[int] = ..., crop_nms_thresh: _Optional[float] = ..., crop_overlap_ratio: _Optional[float] = ..., crop_n_points_downscale_factor: _Optional[int] = ..., min_mask_region_area: _Optional[int] = ..., points_per_batch: _Optional[int] = ..., delivery: _Optional[_Union[Delivery, str]] = ..., output: _Optional[_Union[_segmentation_pb2.MaskOutput, _Mapping]] = ..., cursor: _Optional[str] = ...) -> None: ...
 
 class PointGrid(_message.Message):
     __slots__ = ("xy",)
@@ -60,16 +62,18 @@ class PointGrid(_message.Message):
     def __init__(self, xy: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class GenerateMasksResponse(_message.Message):
-    __slots__ = ("mask", "withdrawn", "progress", "summary")
+    __slots__ = ("mask", "withdrawn", "progress", "summary", "cursor")
     MASK_FIELD_NUMBER: _ClassVar[int]
     WITHDRAWN_FIELD_NUMBER: _ClassVar[int]
     PROGRESS_FIELD_NUMBER: _ClassVar[int]
     SUMMARY_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
     mask: GeneratedMask
     withdrawn: WithdrawnMask
     progress: GenerationProgress
     summary: GenerationSummary
-    def __init__(self, mask: _Optional[_Union[GeneratedMask, _Mapping]] = ..., withdrawn: _Optional[_Union[WithdrawnMask, _Mapping]] = ..., progress: _Optional[_Union[GenerationProgress, _Mapping]] = ..., summary: _Optional[_Union[GenerationSummary, _Mapping]] = ...) -> None: ...
+    cursor: str
+    def __init__(self, mask: _Optional[_Union[GeneratedMask, _Mapping]] = ..., withdrawn: _Optional[_Union[WithdrawnMask, _Mapping]] = ..., progress: _Optional[_Union[GenerationProgress, _Mapping]] = ..., summary: _Optional[_Union[GenerationSummary, _Mapping]] = ..., cursor: _Optional[str] = ...) -> None: ...
 
 class GeneratedMask(_message.Message):
     __slots__ = ("id", "mask", "point", "crop_box")

@@ -51,7 +51,8 @@ class GenerationServiceServicer:
         reference's automatic mask generator. The last message is the summary; a stream that ends without it has failed.
         Cancelling the call ends the work.
 
-        Fails as Segment does, and with INVALID_ARGUMENT for parameters that make no sense.
+        Fails as Segment does, and with INVALID_ARGUMENT for parameters that make no sense and for a cursor of another
+        request.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -15,7 +15,7 @@ from maskgate.transport.grpc.converters.prompts import known, to_output
 from maskgate.transport.grpc.converters.timing import from_timing
 
 if TYPE_CHECKING:
-    from maskgate.domain.generation.events import GenerationEvent, GenerationSummary
+    from maskgate.domain.generation.events import GenerationEvent, GenerationSummary, Told
 
 _DELIVERIES = {
     pb.DELIVERY_UNSPECIFIED: Delivery.SETTLED,
@@ -46,11 +46,18 @@ def to_query(request: pb.GenerateMasksRequest) -> GenerationQuery:
         request.model,
         known(_DELIVERIES, request.delivery, "delivery"),
         to_output(request.output),
+        request.cursor,
     )
 
 
-def from_event(event: GenerationEvent) -> pb.GenerateMasksResponse:
+def from_told(told: Told) -> pb.GenerateMasksResponse:
     """Write what happened."""
+    response = _from_event(told.event)
+    response.cursor = str(told.cursor)
+    return response
+
+
+def _from_event(event: GenerationEvent) -> pb.GenerateMasksResponse:
     match event:
         case GeneratedMask():
             return pb.GenerateMasksResponse(mask=_from_mask(event))

@@ -6,7 +6,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from maskgate.transport.grpc._pb.generation_pb2_grpc import GenerationServiceServicer
-from maskgate.transport.grpc.converters.generation import from_event, to_query
+from maskgate.transport.grpc.converters.generation import from_told, to_query
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -27,5 +27,5 @@ class GenerationServicer(GenerationServiceServicer):
     ) -> AsyncIterator[pb.GenerateMasksResponse]:
         """Find everything."""
         async with aclosing(self._usecases.generate_masks(to_query(request), call=call)) as events:
-            async for event in events:
-                yield from_event(event)
+            async for told in events:
+                yield from_told(told)

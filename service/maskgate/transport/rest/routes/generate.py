@@ -33,6 +33,8 @@ _Accept = Annotated[
     Header(description=f"`{SSE}` answers with server-sent events, else there is a line of JSON for each event."),
 ]
 
+_LastEvent = Annotated[str, Header(description="As `cursor`: browsers send the `id` of the last server-sent event.")]
+
 
 def create_router(usecases: UseCases, *, observer: CallObserver) -> APIRouter:
     """Create the route of generations."""
@@ -46,7 +48,11 @@ def create_router(usecases: UseCases, *, observer: CallObserver) -> APIRouter:
         responses={200: {"content": _content(), "description": "What is found, while the work goes on."}},
     )
     async def generate(
-        request: Request, image_id: ImageIdPath, accept: _Accept = NDJSON, timeout: Timeout = None
+        request: Request,
+        image_id: ImageIdPath,
+        accept: _Accept = NDJSON,
+        last_event_id: _LastEvent = "",
+        timeout: Timeout = None,
     ) -> Response:
         """Prompt an image with a grid of points, and stream the masks that pass the filters and are no duplicates.
 
@@ -55,7 +61,9 @@ def create_router(usecases: UseCases, *, observer: CallObserver) -> APIRouter:
 
         async def serve(events: Events) -> None:
             async with observer.call(PROTOCOL, "GenerateMasks", deadline=timeout) as call:
-                query = GenerateRequest.read(await body_of(request)).to_query(ImageId.parse(image_id))
+                query = GenerateRequest.read(await body_of(request)).to_query(
+                    ImageId.parse(image_id), last_event=last_event_id
+                )
                 await while_listened_to(request.receive, _tell(usecases, query, call, events))
 
         return EventStream(serve, media_type=SSE if SSE in accept else NDJSON)
@@ -66,7 +74,7 @@ def create_router(usecases: UseCases, *, observer: CallObserver) -> APIRouter:
 async def _tell(usecases: UseCases, query: GenerationQuery, call: Call, told: Events) -> None:
     async with aclosing(usecases.generate_masks(query, call=call)) as events:
         async for event in events:
-            await told.tell(*event_of(event))
+            await told.tell(*event_of(event), id_=str(event.cursor))
 
 
 def _content() -> dict[str, Any]:

@@ -69,16 +69,20 @@ class GenerateRequest(Request):
         "are found, and one that a better mask replaces later is withdrawn.",
     )
     output: MaskOutput = Field(default_factory=MaskOutput, description="Which forms the masks come in.")
+    cursor: str = Field(
+        "",
+        description="Where an interrupted call goes on: the last cursor that was received, with the same request "
+        "otherwise, but for the forms of masks. Empty begins.",
+    )
 
-    def to_query(self, image_id: ImageId) -> GenerationQuery:
-        """Read what is asked of an image. Raises InvalidRequest."""
-        return GenerationQuery(
-            image_id, self._to_settings(), self.model, Delivery(self.delivery), self.output.to_domain()
-        )
+    def to_query(self, image_id: ImageId, *, last_event: str) -> GenerationQuery:
+        """Read what is asked of an image, after the event that a browser names. Raises InvalidRequest."""
+        delivery, output = Delivery(self.delivery), self.output.to_domain()
+        return GenerationQuery(image_id, self._to_settings(), self.model, delivery, output, self.cursor or last_event)
 
     def _to_settings(self) -> GenerationSettings:
         refuse_absurd(sum(len(grid.xy) for grid in self.point_grids))
-        numbers = self.model_dump(exclude={"model", "point_grids", "delivery", "output"})
+        numbers = self.model_dump(exclude={"model", "point_grids", "delivery", "output", "cursor"})
         return GenerationSettings(point_grids=tuple(DomainGrid(tuple(grid.xy)) for grid in self.point_grids), **numbers)
 
 
@@ -134,42 +138,50 @@ class GenerationSummary(BaseModel):
         )
 
 
-class MaskEvent(BaseModel):
+class _Event(BaseModel):
+    cursor: str = Field(
+        description="Sent with the same request, it goes on after this event, on any gateway and for as long as the "
+        "image is kept."
+    )
+
+
+class MaskEvent(_Event):
     """A mask was found."""
 
     mask: GeneratedMask
 
 
-class WithdrawnEvent(BaseModel):
+class WithdrawnEvent(_Event):
     """A mask that was sent is no longer part of the result. Only with 'as_found'."""
 
     withdrawn: WithdrawnMask
 
 
-class ProgressEvent(BaseModel):
+class ProgressEvent(_Event):
     """Some points were decoded."""
 
     progress: GenerationProgress
 
 
-class SummaryEvent(BaseModel):
+class SummaryEvent(_Event):
     """The end."""
 
     summary: GenerationSummary
 
 
-def event_of(event: domain.GenerationEvent) -> tuple[str, BaseModel]:
+def event_of(told: domain.Told) -> tuple[str, BaseModel]:
     """Write what happened, with its name; the fields are those of the contract."""
+    event, cursor = told.event, str(told.cursor)
     match event:
         case domain.GeneratedMask():
-            return "mask", MaskEvent(mask=GeneratedMask.of(event))
+            return "mask", MaskEvent(cursor=cursor, mask=GeneratedMask.of(event))
         case domain.WithdrawnMask():
             withdrawn = WithdrawnMask(id=str(event.id), replaced_by=str(event.replaced_by))
-            return "withdrawn", WithdrawnEvent(withdrawn=withdrawn)
+            return "withdrawn", WithdrawnEvent(cursor=cursor, withdrawn=withdrawn)
         case domain.GenerationProgress():
             progress = GenerationProgress(
                 prompts_done=event.prompts_done, prompts_total=event.prompts_total, candidates=event.candidates
             )
-            return "progress", ProgressEvent(progress=progress)
+            return "progress", ProgressEvent(cursor=cursor, progress=progress)
         case _:
-            return "summary", SummaryEvent(summary=GenerationSummary.of(event))
+            return "summary", SummaryEvent(cursor=cursor, summary=GenerationSummary.of(event))
