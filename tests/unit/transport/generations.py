@@ -11,7 +11,7 @@ from google.protobuf.json_format import MessageToDict
 
 from maskgate.transport.grpc._pb import generation_pb2 as pb
 from maskgate.transport.grpc._pb.generation_pb2_grpc import GenerationServiceStub
-from tests.unit.transport.skins import GrpcSkin, RestSkin, from_error, from_http, rewrite_mask
+from tests.unit.transport.skins import GrpcSkin, RestSkin, from_error, from_http, rewrite_mask, rewrite_timing
 
 if TYPE_CHECKING:
     from tests.unit.transport.skins import Skin
@@ -91,5 +91,5 @@ def _event(response: pb.GenerateMasksResponse) -> tuple[str, dict[str, Any]]:
     if name == "mask":
         rewrite_mask(event["mask"])
     if name == "summary":
-        event["timing"]["cache_tier"] = event["timing"]["cache_tier"].removeprefix("CACHE_TIER_").lower()
+        rewrite_timing(event["timing"])
     return name, event

@@ -251,16 +251,15 @@ async def test_a_browser_goes_on_by_itself(rest: RestSkin) -> None:
 
 async def test_an_interrupted_generation_goes_on(kept: Skin, world: World) -> None:
     """With the last cursor come the events that are missing, and points that were decoded are not decoded again."""
-    whole = await generate(kept, IMAGE, **GRID, **LOW)
+    whole = await generate(kept, IMAGE, **GRID)
     world.backend.decodes.clear()
 
-    rest = await generate(kept, IMAGE, **GRID, **LOW, cursor=whole.cursors[5])
+    rest = await generate(kept, IMAGE, **GRID, cursor=whole.cursors[2])
 
-    assert whole.cursors[6:] == rest.cursors
-    assert whole.of("mask")[3:] == rest.of("mask")
-    assert whole.of("summary")[0]["masks"] == rest.of("summary")[0]["masks"]
-    assert 24 == len(rest.of("mask"))
-    assert len(world.backend.decodes) < 9
+    assert ["mask", "summary"] == [name for name, _ in rest.events]
+    assert whole.cursors[3:] == rest.cursors
+    assert whole.of("mask") == rest.of("mask")
+    assert 1 == len(world.backend.decodes)
 
 
 @pytest.mark.parametrize(
