@@ -43,9 +43,7 @@ async def test_both_protocols_find_the_same(stack: EmbeddedStack, client: Client
 
 
 def _over_http(stack: EmbeddedStack, image: str, body: dict[str, Any]) -> list[dict[str, Any]]:
-    response = httpx.post(
-        f"{stack.endpoints.http}/v1/images/{image}:generate", json=body, timeout=60, trust_env=False
-    )
+    response = httpx.post(f"{stack.endpoints.http}/v1/images/{image}:generate", json=body, timeout=60, trust_env=False)
     return [json.loads(line) for line in response.text.splitlines()]
 
 

@@ -54,7 +54,7 @@ from tests.fakes import (
 )
 
 if TYPE_CHECKING:
-    from maskgate.domain.image import EncoderImage
+    from maskgate.domain.image import EncoderImage, Region
     from maskgate.domain.mask import DecodedMasks
     from maskgate.domain.model import ModelSpec
     from tests.fakes import Decode as Asked
@@ -72,8 +72,8 @@ ALONE = replace(SPEC, name="alone", max_prompts=1, slot_buckets=(8,))
 class Decoder(FakeDecoder):
     """Takes any bytes for an image of the grey that is the first of them."""
 
-    async def prepare(self, content: bytes, *, side: int) -> EncoderImage:
-        image = await super().prepare(content, side=side)
+    async def prepare(self, content: bytes, *, side: int, region: Region | None = None) -> EncoderImage:
+        image = await super().prepare(content, side=side, region=region)
         return replace(image, pixels=np.full_like(image.pixels, content[0]))
 
 
