@@ -114,7 +114,8 @@ class Generation:
                     selected = await self._take(batch)
                     if self._query.delivery is Delivery.AS_FOUND:
                         await self._publish(crop, selected, outbox)
-            await self._publish(crop, self._selection.selected(), outbox)
+            selected = await self._tools.offload(self._selection.selected)
+            await self._publish(crop, selected, outbox)
         return progress
 
     async def _take(self, batch: Batch) -> Selected:

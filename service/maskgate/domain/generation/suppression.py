@@ -38,6 +38,8 @@ def suppress(boxes: _Floats, scores: npt.NDArray[np.floating], threshold: float)
     """
     order = np.argsort(-scores, kind="stable")
     by = np.full(len(boxes), _STAYS, np.int64)
+    if threshold >= 1:  # no IoU is higher, and this would take longest
+        return Suppression(order, by)
     kept = []
     while order.size:
         best, order = order[0], order[1:]
