@@ -5,8 +5,10 @@ from __future__ import annotations
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
+from maskgate.adapters.open import NoQuotas
 from maskgate.domain.image import ImageId, ImageInfo
 from maskgate.usecases.admission import Admission
+from maskgate.usecases.charge_tenant import ChargeTenant
 from maskgate.usecases.decode_grid import DecodeGrid
 from maskgate.usecases.embed_image import EmbeddingTiers, EmbedImage
 from maskgate.usecases.finish_mask import FinishMask
@@ -24,6 +26,7 @@ from tests.fakes import (
     FakeShelf,
     FakeStore,
     inline,
+    owned,
 )
 
 if TYPE_CHECKING:
@@ -51,6 +54,8 @@ class Everything:
         self._content = content
         embed = EmbedImage(
             tiers=EmbeddingTiers(self.l1, self.l2, FakeLocks(self.l2)),
+            images=owned(self.store),
+            charge=ChargeTenant(NoQuotas()),
             store=self.store,
             decoder=decoder or FakeDecoder(),
             backend=backend,

@@ -198,7 +198,8 @@ class EmbedImage:
         """Count the pixels of an image that is about to be encoded; the store is asked for them only if they count."""
         limits = wanted.tenant.limits
         if limits.pixels_per_minute and (info := await self._store.info(wanted.key.image_id)):
-            await self._charge(wanted.tenant, Quota.PIXELS, info.size.width * info.size.height)
+            size = wanted.key.region.size if wanted.key.region else info.size
+            await self._charge(wanted.tenant, Quota.PIXELS, size.width * size.height)
 
     def _share(self, key: EmbeddingKey, embedding: Embedding, turn: AsyncExitStack) -> None:
         """Let others have it, then end one's turn; who waits for the answer waits for neither.

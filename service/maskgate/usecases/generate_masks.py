@@ -56,7 +56,7 @@ class GenerateMasks:
         """
         query.settings.check_prompts(self._most_prompts)
         spec = await self._backend.spec(query.model or self._default_model)
-        since = Cursor.start(query, spec, batch_size(query.settings, spec)).at(query.cursor)
+        since = Cursor.start(query, spec, batch_size(query.settings, spec), tenant=call.tenant.name).at(query.cursor)
         asked = Asked(query, spec, since)
         bulk = replace(call, priority=Priority.BULK)
         async with self._admission.permit(deadline=call.deadline) as queued:

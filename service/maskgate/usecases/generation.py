@@ -98,13 +98,13 @@ class Generation:
         await outbox.tell(GenerationSummary(len(self._result), size, self._spec.name, self._clock.timing()))
 
     async def _size(self) -> ImageSize:
-        async with self._tools.embed(self._query.image_id, self._spec) as embedded:
+        async with self._tools.embed(self._query.image_id, self._spec, call=self._call) as embedded:
             self._clock.embedded(embedded.effort)
             return embedded.embedding.original
 
     async def _look_at(self, view: View, progress: GenerationProgress, outbox: Outbox) -> GenerationProgress:
         region = view.crop.region if view.crop.layer else None
-        async with self._tools.embed(self._query.image_id, self._spec, region) as embedded:
+        async with self._tools.embed(self._query.image_id, self._spec, region, call=self._call) as embedded:
             self._clock.embedded(embedded.effort)
             crop = EmbeddedCrop(view, self._spec, embedded.embedding)
             async with aclosing(self._tools.grid(crop, self._since, call=self._call)) as batches:

@@ -33,10 +33,10 @@ class Cursor:
     told: int = 0
 
     @classmethod
-    def start(cls, query: GenerationQuery, spec: ModelSpec, batch_size: int) -> Cursor:
-        """Return the beginning of a generation; the forms of its masks do not matter."""
+    def start(cls, query: GenerationQuery, spec: ModelSpec, batch_size: int, *, tenant: str) -> Cursor:
+        """Return the beginning of a tenant's generation; the forms of its masks do not matter."""
         model = (spec.name, spec.weights_digest, spec.precision, spec.preprocessing)
-        said = repr((str(query.image_id), model, query.settings, query.delivery, batch_size))
+        said = repr((tenant, str(query.image_id), model, query.settings, query.delivery, batch_size))
         return cls(hashlib.sha256(said.encode()).hexdigest()[:16])
 
     def at(self, text: str) -> Cursor:

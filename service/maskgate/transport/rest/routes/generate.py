@@ -9,7 +9,7 @@ from fastapi import APIRouter, Header, Request, Response
 
 from maskgate.domain.image import ImageId
 from maskgate.transport.rest.limits import UPLOAD_PATH
-from maskgate.transport.rest.routes.requests import PROTOCOL, ImageIdPath, Timeout, body_of, json_body, schema_of
+from maskgate.transport.rest.routes.requests import PROTOCOL, Asked, ImageIdPath, body_of, json_body, schema_of
 from maskgate.transport.rest.schemas.errors import ErrorResponse
 from maskgate.transport.rest.schemas.generation import (
     GenerateRequest,
@@ -50,9 +50,9 @@ def create_router(usecases: UseCases, *, observer: CallObserver) -> APIRouter:
     async def generate(
         request: Request,
         image_id: ImageIdPath,
+        asked: Asked,
         accept: _Accept = NDJSON,
         last_event_id: _LastEvent = "",
-        timeout: Timeout = None,
     ) -> Response:
         """Prompt an image with a grid of points, and stream the masks that pass the filters and are no duplicates.
 
@@ -60,7 +60,7 @@ def create_router(usecases: UseCases, *, observer: CallObserver) -> APIRouter:
         """
 
         async def serve(events: Events) -> None:
-            async with observer.call(PROTOCOL, "GenerateMasks", deadline=timeout) as call:
+            async with observer.call(PROTOCOL, "GenerateMasks", asked) as call:
                 query = GenerateRequest.read(await body_of(request)).to_query(
                     ImageId.parse(image_id), last_event=last_event_id
                 )
