@@ -9,7 +9,7 @@ PB := service/maskgate/transport/grpc/_pb
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-full check format protos forge models parity bench-encode bench-decode bench-transport bench-everything bench-stream bench-click bench-throughput bench clean
+.PHONY: help demo up test test-full check format docs protos forge models parity bench-encode bench-decode bench-transport bench-everything bench-stream bench-click bench-throughput bench clean
 
 help:  ## List the verbs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -34,6 +34,7 @@ check: .venv/.dev  ## Lint, types, import rules, contract, generated files
 	$(BIN)/buf lint protos
 	$(BIN)/buf format protos --diff --exit-code
 	$(BIN)/buf breaking protos --against protos/released.binpb
+	@$(BIN)/python docs/generate_metrics.py | diff docs/metrics.md - || { echo "docs/metrics.md is not what the code says: run make docs"; exit 1; }
 	@rm -rf .protos-check && PYTHON=$(BIN)/python protos/generate.sh .protos-check && \
 	  diff -r -x __pycache__ .protos-check $(PB) && rm -rf .protos-check || \
 	  { echo "$(PB) is not what protos/ generates: run make protos"; exit 1; }
@@ -42,6 +43,9 @@ format: .venv/.dev  ## Format code and contract
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/buf format protos --write
+
+docs: .venv/.dev  ## Write docs/metrics.md from the code
+	$(BIN)/python docs/generate_metrics.py > docs/metrics.md
 
 protos: .venv/.dev  ## Generate the Python code of protos/
 	PYTHON=$(BIN)/python protos/generate.sh $(PB)

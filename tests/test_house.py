@@ -114,6 +114,30 @@ def test_every_metric_is_documented() -> None:
     assert expected == documented
 
 
+def test_metrics_are_named_by_the_rules() -> None:
+    """Names are of one prefix, say a base unit last and no type, and nothing that Prometheus adds by itself."""
+    registry = CollectorRegistry()
+    Metrics(registry)
+    wrong = []
+    for family in registry.collect():
+        words = family.name.split("_")
+        units = {"milliseconds", "ms", "minutes", "kilobytes", "kb", "mib", "percent"} | {
+            "counter",
+            "gauge",
+            "histogram",
+        }
+        if words[0] != "maskgate" or units & set(words) or not re.fullmatch(r"[a-z_]+", family.name):
+            wrong.append(family.name)
+        if words[-1] in {"total", "count", "sum", "bucket", "info"}:
+            wrong.append(family.name)
+        if {"seconds", "bytes"} & set(words[:-1]) or (words[-1] in {"duration", "time", "size"}):
+            wrong.append(family.name)
+        if not family.documentation.endswith("."):
+            wrong.append(family.name)
+
+    assert [] == wrong
+
+
 def test_every_error_is_documented() -> None:
     """docs/errors.md names each reason, with the code and HTTP status that clients get."""
     codes = {error.reason: status.code_of(error("")) for error in below(MaskgateError)}

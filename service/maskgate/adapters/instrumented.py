@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from itertools import product
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 import structlog
 
-from maskgate.domain.errors import CacheUnavailable, ImageTooLarge, InvalidImageUrl, MaskgateError
+from maskgate.domain.errors import (
+    BackendUnavailable,
+    CacheUnavailable,
+    DeadlineExceeded,
+    ImageTooLarge,
+    InferenceFailed,
+    InvalidImageUrl,
+    MaskgateError,
+    ModelNotFound,
+    Overloaded,
+)
 from maskgate.domain.tenant import Quota
 
 if TYPE_CHECKING:
@@ -40,6 +51,10 @@ if TYPE_CHECKING:
     from maskgate.telemetry import CacheMetrics, FlightMetrics, InferenceMetrics, MaskMetrics, TenantMetrics
 
 _log = structlog.get_logger(__name__)
+
+_STAGES = ("encode", "decode", "decode_many")
+_FAILURES = (BackendUnavailable, DeadlineExceeded, InferenceFailed, ModelNotFound, Overloaded)
+"""What the port may raise."""
 
 
 class _Lookups:
@@ -212,11 +227,16 @@ class InstrumentedFetcher:
 
 
 class InstrumentedBackend:
-    """Times each call to the inference server."""
+    """Times each call to the inference server; all that can be counted of the models is exposed from the start."""
 
-    def __init__(self, inner: InferenceBackend, *, metrics: InferenceMetrics) -> None:
+    def __init__(self, inner: InferenceBackend, *, models: Sequence[str], metrics: InferenceMetrics) -> None:
         self._inner = inner
         self._metrics = metrics
+        for model, stage in product(models, _STAGES):
+            metrics.in_flight.labels(stage)
+            metrics.seconds.labels(model, stage)
+            for error in _FAILURES:
+                metrics.errors.labels(model, stage, error.reason)
 
     async def spec(self, model: str) -> ModelSpec:
         """See InferenceBackend."""

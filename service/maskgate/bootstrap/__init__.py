@@ -54,7 +54,7 @@ def _counted(usecases: UseCases, watchers: Watchers) -> UseCases:
 
 @asynccontextmanager
 async def _watched(settings: Settings, probes: Sequence[Probe], watchers: Watchers) -> AsyncIterator[None]:
-    gauge, interval = watchers.metrics.component_up, settings.probe_interval_seconds
+    gauge, interval = watchers.metrics.components.up, settings.probe_interval_seconds
     watching = asyncio.create_task(watch(watchers.health, probes, interval=interval, gauge=gauge), name="health")
     try:
         yield

@@ -31,6 +31,7 @@ from maskgate.adapters.redis import (
     create_redis,
 )
 from maskgate.adapters.threads import ThreadOffload
+from maskgate.adapters.timed import TimedDecoder, TimedOffload
 from maskgate.adapters.triton import CountedTriton, TritonBackend, TritonBounds
 from maskgate.bootstrap.masks import open_masks
 from maskgate.bootstrap.shelf import open_shelf
@@ -89,9 +90,12 @@ async def open_adapters(settings: Settings, metrics: Metrics) -> AsyncIterator[A
             copies=store,
             deletions=RedisDeletions(redis.client, breaker=redis.breaker),
             fetcher=InstrumentedFetcher(_create_fetcher(settings), fetches=metrics.images.fetches),
-            decoder=PillowImageDecoder(limits=image_limits(settings), offload=offload),
-            backend=InstrumentedBackend(triton, metrics=metrics.inference),
+            decoder=TimedDecoder(
+                PillowImageDecoder(limits=image_limits(settings), offload=offload), seconds=metrics.images.seconds
+            ),
+            backend=InstrumentedBackend(triton, models=settings.models, metrics=metrics.inference),
             offload=offload,
+            rendering=TimedOffload(offload, seconds=metrics.renders.seconds),
             mask_encoder=PillowMaskEncoder(),
             mask_reader=PillowMaskReader(),
             notes=RedisGenerationNotes(redis.client, ttl=settings.generation_ttl_seconds, breaker=redis.breaker),

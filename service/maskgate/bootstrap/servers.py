@@ -15,9 +15,12 @@ import uvicorn
 from maskgate.bootstrap.failures import CannotServeError
 from maskgate.bootstrap.tls import read_tls
 from maskgate.transport.calls import CallObserver
+from maskgate.transport.grpc.interceptor import PROTOCOL as GRPC
 from maskgate.transport.grpc.server import GrpcBounds, create_server
+from maskgate.transport.grpc.servicers import METHODS
 from maskgate.transport.rest.app import create_app
 from maskgate.transport.rest.limits import MOST_JSON_BYTES
+from maskgate.transport.rest.routes.requests import PROTOCOL as REST
 from maskgate.transport.streams import METHOD, Streams
 
 if TYPE_CHECKING:
@@ -73,6 +76,8 @@ async def open_servers(settings: Settings, usecases: UseCases, watchers: Watcher
         max_calls=settings.max_concurrent_calls,
         method_seconds={METHOD: inf, "GenerateMasks": settings.generation_timeout_seconds},
     )
+    for protocol in (GRPC, REST):
+        observer.expect(protocol, METHODS)
     streams = _create_streams(settings, usecases, watchers)
     tls = read_tls(settings)
     grpc_server = await create_server(

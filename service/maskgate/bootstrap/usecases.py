@@ -63,6 +63,7 @@ class Ports:
     """What the use cases need of the world.
 
     Attributes:
+        rendering: The same as `offload`, for what finishes masks.
         places: How many embeddings the first tier has room for.
     """
 
@@ -74,6 +75,7 @@ class Ports:
     decoder: ImageDecoder
     backend: InferenceBackend
     offload: Offload
+    rendering: Offload
     mask_encoder: MaskEncoder
     mask_reader: MaskReader
     masks: MaskShelf
@@ -204,7 +206,7 @@ def _create_steps(settings: Settings, ports: Ports, embed: EmbedImage) -> Steps:
         embed=embed,
         lay_out=LayOutPrompt(resolve=ResolveMask(shelf=ports.masks, reader=ports.mask_reader, offload=ports.offload)),
         decode=Decode(backend=ports.backend, admission=decode),
-        render=RenderMasks(encoder=ports.mask_encoder, offload=ports.offload, admission=render),
+        render=RenderMasks(encoder=ports.mask_encoder, offload=ports.rendering, admission=render),
         keep=KeepMasks(shelf=ports.masks),
     )
 

@@ -14,11 +14,13 @@ from grpc import StatusCode
 from maskgate.domain.call import Call, Deadline
 from maskgate.domain.errors import MaskgateError, Overloaded
 from maskgate.domain.tenant import Quota
-from maskgate.transport.status import code_of
+from maskgate.transport.status import HTTP_STATUS, code_of
 from maskgate.usecases.within import within
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Iterable, Mapping
+
+    from prometheus_client import Counter
 
     from maskgate.domain.tenant import Tenant
     from maskgate.telemetry import CallMetrics
@@ -48,6 +50,14 @@ class Envelope:
         """The API key, None where there is none."""
         said = self.authorization or ""
         return said[len(_BEARER) :].strip() if said[: len(_BEARER)].lower() == _BEARER else None
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """The counters of bytes that one protocol moves."""
+
+    received: Counter
+    sent: Counter
 
 
 class CallObserver:
@@ -82,6 +92,18 @@ class CallObserver:
     def caller(self, envelope: Envelope) -> Tenant:
         """Tell who calls. Raises Unauthenticated."""
         return self._authenticate(envelope.key)
+
+    def expect(self, protocol: str, methods: Iterable[str]) -> None:
+        """Expose what calls of these methods can be counted as, before there are any."""
+        self._metrics.in_flight.labels(protocol)
+        for method in methods:
+            self._metrics.seconds.labels(protocol, method)
+            for code in HTTP_STATUS:
+                self._metrics.answered.labels(protocol, method, code.name)
+
+    def traffic(self, protocol: str) -> Traffic:
+        """Return where to count the bytes of a protocol."""
+        return Traffic(self._metrics.received_bytes.labels(protocol), self._metrics.sent_bytes.labels(protocol))
 
     @asynccontextmanager
     async def call(self, protocol: str, method: str, envelope: Envelope) -> AsyncIterator[Call]:

@@ -104,7 +104,7 @@ async def test_a_broken_cache_is_a_miss() -> None:
 async def test_calls_to_the_backend_are_timed() -> None:
     """Encodes and decodes are timed by model and stage; asking for a spec is not a call."""
     counted = Counted()
-    backend = InstrumentedBackend(FakeBackend(), metrics=InferenceMetrics(counted.registry))
+    backend = InstrumentedBackend(FakeBackend(), models=(SPEC.name,), metrics=InferenceMetrics(counted.registry))
 
     spec = await backend.spec("tiny")
     embedding = await backend.encode(spec, await FakeDecoder().prepare(b"", side=64))
@@ -124,13 +124,13 @@ async def test_failures_of_the_backend_are_counted_and_go_on() -> None:
     """A failure is counted by its reason instead of being timed, and still is a failure."""
     counted, inner = Counted(), FakeBackend()
     inner.decode_error = InferenceFailed("no")
-    backend = InstrumentedBackend(inner, metrics=InferenceMetrics(counted.registry))
+    backend = InstrumentedBackend(inner, models=(SPEC.name,), metrics=InferenceMetrics(counted.registry))
 
     with pytest.raises(InferenceFailed):
         await backend.decode(SPEC, held(b""), SLOTS, MaskSelection.BEST, call=CALL)
 
     assert counted("inference_errors_total", model="tiny", stage="decode", reason="INFERENCE_FAILED") == 1
-    assert counted("inference_duration_seconds_count", model="tiny", stage="decode") is None
+    assert counted("inference_duration_seconds_count", model="tiny", stage="decode") == 0
     assert counted("inference_in_flight", stage="decode") == 0
 
 

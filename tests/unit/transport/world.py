@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from maskgate.adapters.admissions import CountedAdmissions
 from maskgate.adapters.pillow import PillowImageDecoder, PillowMaskEncoder, PillowMaskReader
+from maskgate.adapters.timed import TimedOffload
 from maskgate.bootstrap.tenants import Tenants
 from maskgate.bootstrap.usecases import Ports, create_embed, create_usecases, image_limits
 from maskgate.settings import Settings
@@ -97,6 +98,7 @@ class World:
             decoder=PillowImageDecoder(limits=image_limits(settings), offload=inline),
             backend=self.backend,
             offload=inline,
+            rendering=TimedOffload(inline, seconds=self.metrics.renders.seconds),
             mask_encoder=PillowMaskEncoder(),
             mask_reader=PillowMaskReader(),
             masks=self.masks,

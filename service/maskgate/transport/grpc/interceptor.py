@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     _Behaviour = Callable[[Any, _Context], Awaitable[Any]]
     _Received = Message | InvalidRequest
 
-_PROTOCOL = "grpc"
+PROTOCOL = "grpc"
+"""As metrics and log call it."""
+
 _REBUILD: Any = {  # by whether requests and whether responses are streams
     (False, False): grpc.unary_unary_rpc_method_handler,
     (False, True): grpc.unary_stream_rpc_method_handler,
@@ -47,6 +49,7 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
     def __init__(self, observer: CallObserver, *, package: str) -> None:
         self._observer = observer
         self._prefix = f"/{package}."
+        self._traffic = observer.traffic(PROTOCOL)
 
     async def intercept_service(
         self, continuation: _Continuation, handler_call_details: grpc.HandlerCallDetails
@@ -64,8 +67,8 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         surround = self._streaming if handler.response_streaming else self._answering
         surrounded: _Handler = _REBUILD[handler.request_streaming, handler.response_streaming](
             surround(handler, method=method),
-            request_deserializer=_tolerant(handler.request_deserializer),
-            response_serializer=handler.response_serializer,
+            request_deserializer=self._received(_tolerant(handler.request_deserializer)),
+            response_serializer=self._sent(handler.response_serializer),
         )
         return surrounded
 
@@ -104,11 +107,26 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         refusing: _Handler = grpc.stream_stream_rpc_method_handler(behaviour)
         return refusing
 
+    def _received(self, deserialize: Callable[[bytes], _Received]) -> Callable[[bytes], _Received]:
+        def counted(data: bytes) -> _Received:
+            self._traffic.received.inc(len(data))
+            return deserialize(data)
+
+        return counted
+
+    def _sent(self, serialize: Callable[[Message], bytes]) -> Callable[[Message], bytes]:
+        def counted(message: Message) -> bytes:
+            data = serialize(message)
+            self._traffic.sent.inc(len(data))
+            return data
+
+        return counted
+
     @asynccontextmanager
     async def _call(self, method: str, context: _Context) -> AsyncIterator[Call]:
         envelope = replace(_envelope(context.invocation_metadata() or ()), deadline=context.time_remaining())
         try:
-            async with self._observer.call(_PROTOCOL, method, envelope) as call:
+            async with self._observer.call(PROTOCOL, method, envelope) as call:
                 yield call
         except MaskgateError as error:
             await context.abort_with_status(to_status(status.told(error)))

@@ -12,7 +12,9 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from maskgate.transport.rest import errors
 from maskgate.transport.rest.limits import BodyLimit
 from maskgate.transport.rest.routes import create_router
+from maskgate.transport.rest.routes.requests import PROTOCOL
 from maskgate.transport.rest.schemas.readiness import ReadyResponse
+from maskgate.transport.rest.traffic import CountedTraffic
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -42,6 +44,7 @@ def create_app(
     app.include_router(create_router(usecases, streams=streams, observer=observer))
     _add_operations(app, health, registry)
     app.add_middleware(BodyLimit, max_upload_bytes=max_upload_bytes)
+    app.add_middleware(CountedTraffic, traffic=observer.traffic(PROTOCOL))
     return app
 
 

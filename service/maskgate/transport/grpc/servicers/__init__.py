@@ -23,12 +23,17 @@ if TYPE_CHECKING:
 PACKAGE = segmentation_pb2.DESCRIPTOR.package
 """The proto package of all of them."""
 
-SERVICES = tuple(
-    service.full_name
+_DESCRIPTORS = tuple(
+    service
     for file in (segmentation_pb2, generation_pb2, images_pb2, models_pb2)
     for service in file.DESCRIPTOR.services_by_name.values()
 )
+
+SERVICES = tuple(service.full_name for service in _DESCRIPTORS)
 """Their full names."""
+
+METHODS = tuple(method.name for service in _DESCRIPTORS for method in service.methods)
+"""The names of their methods, by which metrics and log call the twins over REST, too."""
 
 
 def add_services(server: grpc.aio.Server, usecases: UseCases, streams: Streams) -> None:
