@@ -408,3 +408,13 @@ async def test_a_client_that_leaves_during_its_upload(rest: RestSkin, world: Wor
     await app.app(scope, receive, send)
 
     assert world.answered("rest", "UploadImage", "INVALID_ARGUMENT") == 1
+
+
+async def test_keys_are_documented_as_optional(rest: RestSkin) -> None:
+    """The OpenAPI document names the key that a call may bring, and does not demand it: few gateways have keys."""
+    document = (await rest.client.get("/openapi.json")).json()
+
+    calls = [
+        operation for path, item in document["paths"].items() if path.startswith("/v1/") for operation in item.values()
+    ]
+    assert [[{"HTTPBearer": []}, {}]] * len(calls) == [call["security"] for call in calls]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fastapi import FastAPI
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from maskgate.transport.rest import errors
+from maskgate.transport.rest.document import DocumentedApp
 from maskgate.transport.rest.limits import BodyLimit
 from maskgate.transport.rest.routes import create_router
 from maskgate.transport.rest.routes.requests import PROTOCOL
@@ -17,6 +17,7 @@ from maskgate.transport.rest.schemas.readiness import ReadyResponse
 from maskgate.transport.rest.traffic import CountedTraffic
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
     from prometheus_client import CollectorRegistry
 
     from maskgate.transport.calls import CallObserver
@@ -35,7 +36,7 @@ def create_app(
     max_upload_bytes: int,
 ) -> FastAPI:
     """Create the app; it holds no state of its own."""
-    app = FastAPI(
+    app = DocumentedApp(
         title="maskgate",
         description="Promptable segmentation: upload an image once, then ask for masks as often as you like.",
         redoc_url=None,
