@@ -1,4 +1,4 @@
-"""What several suites share: a real Valkey, started once a run."""
+"""What several suites share: a real Valkey, started once a run, and how long Hypothesis may look."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from maskgate.stack import EmbeddedStack, StackConfig
+from tests import fuzzing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 VALKEY_ONLY = StackConfig(triton=False)
+
+
+def pytest_configure() -> None:
+    fuzzing.register()
 
 
 @pytest.fixture(scope="session")

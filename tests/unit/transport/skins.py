@@ -228,10 +228,9 @@ class GrpcSkin:
         return await from_rpc(method(b"\x0a\xff\xff" + image_id.encode()))
 
 
-@asynccontextmanager
-async def open_rest(world: World, key: str = "") -> AsyncIterator[RestSkin]:
-    """Open a client that sends an API key, if it has one."""
-    app = create_app(
+def create_rest_app(world: World) -> FastAPI:
+    """The app over what stands behind it."""
+    return create_app(
         world.usecases,
         streams=world.streams,
         observer=world.observer,
@@ -239,6 +238,12 @@ async def open_rest(world: World, key: str = "") -> AsyncIterator[RestSkin]:
         registry=world.registry,
         max_upload_bytes=SETTINGS.max_upload_bytes,
     )
+
+
+@asynccontextmanager
+async def open_rest(world: World, key: str = "") -> AsyncIterator[RestSkin]:
+    """Open a client that sends an API key, if it has one."""
+    app = create_rest_app(world)
     # What a server does with errors that reach it: the app has answered already.
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     headers = {"Authorization": f"Bearer {key}"} if key else {}
@@ -246,14 +251,20 @@ async def open_rest(world: World, key: str = "") -> AsyncIterator[RestSkin]:
         yield RestSkin(client, app)
 
 
-@asynccontextmanager
-async def open_grpc(world: World, key: str = "") -> AsyncIterator[GrpcSkin]:
-    """Open a client that sends an API key, if it has one."""
+async def start_grpc(world: World) -> tuple[grpc.aio.Server, int]:
+    """Start a server; tells its port."""
     server = await create_server(
         world.usecases, streams=world.streams, observer=world.observer, health_state=world.health, bounds=BOUNDS
     )
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
+    return server, port
+
+
+@asynccontextmanager
+async def open_grpc(world: World, key: str = "") -> AsyncIterator[GrpcSkin]:
+    """Open a client that sends an API key, if it has one."""
+    server, port = await start_grpc(world)
     try:
         options = (("grpc.enable_http_proxy", 0),)
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=options) as channel:
