@@ -124,8 +124,9 @@ class _Fair:
                 return st.booleans()
         return st.integers(0, 1) if field.name == "label" else st.integers(0, 8)
 
-    def several(self, one: SearchStrategy[Any]) -> SearchStrategy[list[Any]]:
-        """A list of values."""
+    def several(self, one: SearchStrategy[Any], *, of_lists: bool) -> SearchStrategy[list[Any]]:
+        """A list of values, which may hold lists themselves."""
+        del of_lists
         return st.lists(one, min_size=1, max_size=3)
 
     def fields(self, values: dict[str, SearchStrategy[Any]]) -> SearchStrategy[dict[str, Any]]:
@@ -143,8 +144,11 @@ class _Wild(_Fair):
             return st.binary(max_size=100) | st.builds(lambda file, end: file[:end], files, st.integers(0, 400))
         return _WIDEST[field.cpp_type] | super().scalar(field)
 
-    def several(self, one: SearchStrategy[Any]) -> SearchStrategy[list[Any]]:
-        return st.lists(one, max_size=3) | st.builds(lambda value, times: [value] * times, one, st.sampled_from(_HUGE))
+    def several(self, one: SearchStrategy[Any], *, of_lists: bool) -> SearchStrategy[list[Any]]:
+        few = st.lists(one, max_size=3)
+        if of_lists:  # a huge list of huge lists would be the end of the test, not of the service
+            return few
+        return few | st.builds(lambda value, times: [value] * times, one, st.sampled_from(_HUGE))
 
     def fields(self, values: dict[str, SearchStrategy[Any]]) -> SearchStrategy[dict[str, Any]]:
         return st.fixed_dictionaries({}, optional=values)
@@ -163,7 +167,13 @@ def _field(field: FieldDescriptor, values: _Fair) -> SearchStrategy[Any]:
         return st.dictionaries(_field(entry["key"], values), _field(entry["value"], values), max_size=3)
     message = field.message_type
     one = values.scalar(field) if message is None else _messages(message, values)
-    return values.several(one) if field.is_repeated else one
+    return values.several(one, of_lists=_holds_lists(message)) if field.is_repeated else one
+
+
+def _holds_lists(message: Descriptor | None) -> bool:
+    return message is not None and any(
+        field.is_repeated or _holds_lists(field.message_type) for field in message.fields
+    )
 
 
 def _is_map(field: FieldDescriptor) -> bool:
