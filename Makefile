@@ -91,15 +91,15 @@ clean:  ## Remove what the other verbs have made, the environments too
 	$(PYTHON) -m venv .venv
 
 .venv/.gateway: pyproject.toml constraints.txt | .venv/bin/pip
-	$(INSTALL) '.[gateway,stack]'
+	$(INSTALL) '.[gateway,otel,stack]'
 	@touch $@
 
 .venv/.forge: pyproject.toml constraints.txt | .venv/bin/pip
-	$(INSTALL) '.[gateway,stack,forge]'
+	$(INSTALL) '.[gateway,otel,stack,forge]'
 	@touch $@ .venv/.gateway
 
 .venv/.dev: pyproject.toml constraints.txt | .venv/bin/pip
-	$(INSTALL) '.[gateway,stack,forge,dev]'
+	$(INSTALL) '.[gateway,otel,stack,forge,dev]'
 	@touch $@ .venv/.gateway .venv/.forge
 
 .venv-triton/.ready: deploy/triton/requirements.txt

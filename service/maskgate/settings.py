@@ -237,6 +237,14 @@ class Settings(BaseSettings):
         2.0, description="Time between looks at Triton and Redis for /readyz and gRPC health."
     )
     drain_seconds: float = Field(10.0, ge=0, description="Time that calls under way get to end when the gateway stops.")
+    otlp_endpoint: str = Field(
+        "",
+        pattern=r"^(https?://[^/\s]+(/\S*)?)?$",
+        description="Base URL of an OTLP/HTTP receiver that gets traces (docs/tracing.md). Without it none are kept.",
+    )
+    trace_ratio: float = Field(
+        1.0, ge=0, le=1, description="Share of the traces beginning here that is kept; a client decides about its own."
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="DEBUG, INFO, WARNING or ERROR."
     )

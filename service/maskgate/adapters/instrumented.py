@@ -21,6 +21,7 @@ from maskgate.domain.errors import (
     Overloaded,
 )
 from maskgate.domain.tenant import Quota
+from maskgate.telemetry.facts import note_cache
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -78,6 +79,8 @@ class InstrumentedShelf:
         """See EmbeddingShelf."""
         held = self._inner.hold(key)
         self._counters.looked_up(found=held is not None)
+        if held is not None:
+            note_cache("l1")
         return held
 
     def keep(self, key: EmbeddingKey, embedding: Embedding) -> HeldEmbedding:
@@ -107,6 +110,7 @@ class InstrumentedCache:
             _log.warning("embedding_cache.unreadable", tier=self._tier, error=str(error))
             return None
         self._counters.looked_up(found=embedding is not None)
+        note_cache("miss" if embedding is None else self._tier)
         return embedding
 
     async def put(self, key: EmbeddingKey, embedding: Embedding) -> None:

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from maskgate.bootstrap.adapters import open_adapters
 from maskgate.bootstrap.failures import CannotServeError
 from maskgate.bootstrap.servers import Gateway, Watchers, authority, open_servers
+from maskgate.bootstrap.tracing import open_tracing
 from maskgate.bootstrap.usecases import open_usecases
 from maskgate.telemetry import Metrics
 from maskgate.transport.generations import CountedGenerations
@@ -39,9 +40,10 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
     ProcessCollector(registry=registry)
     watchers = Watchers(registry, Metrics(registry), Health())
     async with (
-        open_adapters(settings, watchers.metrics) as adapters,
+        open_tracing(settings) as tracing,
+        open_adapters(settings, watchers.metrics, tracing) as adapters,
         open_usecases(settings, adapters.ports) as usecases,
-        open_servers(settings, _counted(usecases, watchers), watchers) as gateway,
+        open_servers(settings, _counted(usecases, watchers), replace(watchers, tracer=tracing.tracer)) as gateway,
         _watched(settings, adapters.probes, watchers),
     ):
         yield gateway

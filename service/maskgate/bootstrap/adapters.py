@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from maskgate.adapters.triton.regions import Region
+    from maskgate.bootstrap.tracing import Tracing
     from maskgate.ports import EmbeddingShelf
     from maskgate.settings import Settings
     from maskgate.telemetry import Metrics
@@ -70,32 +71,41 @@ class _Redis:
     offload: ThreadOffload
 
 
+@dataclass(frozen=True, slots=True)
+class _Watching:
+    """What looks at the adapters."""
+
+    metrics: Metrics
+    tracing: Tracing
+
+
 @asynccontextmanager
-async def open_adapters(settings: Settings, metrics: Metrics) -> AsyncIterator[Adapters]:
+async def open_adapters(settings: Settings, metrics: Metrics, tracing: Tracing) -> AsyncIterator[Adapters]:
     """Open the adapters; nothing is connected before it is used. Raises CannotServeError."""
     let_our_limits_decide()
     async with AsyncExitStack() as stack:
         shelf = stack.enter_context(open_shelf(settings, metrics))
-        triton = _create_triton(settings, shelf.region, metrics)
+        triton = _create_triton(settings, shelf.region, metrics, tracing)
         stack.push_async_callback(triton.close)
         offload = ThreadOffload(threads=settings.threads)
         stack.callback(offload.close)
         redis = _Redis(_create_redis(settings), Breaker(), offload)
         stack.push_async_callback(redis.client.aclose)
-        masks = open_masks(settings, _create_masks(settings, redis), metrics.masks)
-        store = _create_store(settings, redis)
+        masks = open_masks(settings, tracing.masks(_create_masks(settings, redis)), metrics.masks)
+        store = _create_store(settings, redis, tracing)
         ports = Ports(
-            tiers=_create_tiers(settings, redis, metrics, shelf=shelf.embeddings),
+            tiers=_create_tiers(settings, redis, _Watching(metrics, tracing), shelf=shelf.embeddings),
             store=store,
             copies=store,
             deletions=RedisDeletions(redis.client, breaker=redis.breaker),
             fetcher=InstrumentedFetcher(_create_fetcher(settings), fetches=metrics.images.fetches),
             decoder=TimedDecoder(
-                PillowImageDecoder(limits=image_limits(settings), offload=offload), seconds=metrics.images.seconds
+                tracing.decoder(PillowImageDecoder(limits=image_limits(settings), offload=offload)),
+                seconds=metrics.images.seconds,
             ),
-            backend=InstrumentedBackend(triton, models=settings.models, metrics=metrics.inference),
+            backend=InstrumentedBackend(tracing.backend(triton), models=settings.models, metrics=metrics.inference),
             offload=offload,
-            rendering=TimedOffload(offload, seconds=metrics.renders.seconds),
+            rendering=TimedOffload(tracing.offload(offload, name="postprocess"), seconds=metrics.renders.seconds),
             mask_encoder=PillowMaskEncoder(),
             mask_reader=PillowMaskReader(),
             notes=RedisGenerationNotes(redis.client, ttl=settings.generation_ttl_seconds, breaker=redis.breaker),
@@ -118,7 +128,7 @@ def _create_redis(settings: Settings) -> Redis:
     return create_redis(settings.redis_url, bounds)
 
 
-def _create_triton(settings: Settings, region: Region | None, metrics: Metrics) -> TritonBackend:
+def _create_triton(settings: Settings, region: Region | None, metrics: Metrics, tracing: Tracing) -> TritonBackend:
     bounds = TritonBounds(
         describe=settings.describe_timeout_seconds,
         encode=settings.encode_timeout_seconds,
@@ -129,14 +139,17 @@ def _create_triton(settings: Settings, region: Region | None, metrics: Metrics) 
     )
     watcher = CountedTriton(metrics.inference, metrics.slab)
     urls = settings.triton_url.split(",")
-    triton = TritonBackend(urls, models=settings.models, bounds=bounds, region=region, watcher=watcher)
+    triton = TritonBackend(
+        urls, models=settings.models, bounds=bounds, region=region, watcher=watcher, handed_on=tracing.tracer.handed_on
+    )
     for number, endpoint in enumerate(triton.endpoints):
         in_flight = metrics.inference.endpoint_in_flight.labels(str(number))
         in_flight.set_function(partial(getattr, endpoint, "in_flight"))
     return triton
 
 
-def _create_tiers(settings: Settings, redis: _Redis, metrics: Metrics, *, shelf: EmbeddingShelf) -> EmbeddingTiers:
+def _create_tiers(settings: Settings, redis: _Redis, watching: _Watching, *, shelf: EmbeddingShelf) -> EmbeddingTiers:
+    metrics, tracing = watching.metrics, watching.tracing
     shared = RedisEmbeddingCache(
         redis.client,
         ttl=settings.embedding_ttl_seconds,
@@ -152,8 +165,8 @@ def _create_tiers(settings: Settings, redis: _Redis, metrics: Metrics, *, shelf:
     )
     return EmbeddingTiers(
         l1=InstrumentedShelf(shelf, tier="l1", metrics=metrics.cache),
-        l2=InstrumentedCache(shared, tier="l2", metrics=metrics.cache),
-        locks=InstrumentedLocks(locks, metrics=metrics.flights),
+        l2=InstrumentedCache(tracing.cache(shared), tier="l2", metrics=metrics.cache),
+        locks=InstrumentedLocks(tracing.locks(locks), metrics=metrics.flights),
     )
 
 
@@ -169,7 +182,7 @@ def _create_masks(settings: Settings, redis: _Redis) -> RedisMaskShelf:
     return RedisMaskShelf(redis.client, ttl=settings.mask_ttl_seconds, breaker=redis.breaker, offload=redis.offload)
 
 
-def _create_store(settings: Settings, redis: _Redis) -> NearImageStore:
+def _create_store(settings: Settings, redis: _Redis, tracing: Tracing) -> NearImageStore:
     longest = max(settings.image_ttl_seconds, settings.embedding_ttl_seconds)
     shared = RedisImageStore(redis.client, ttl=settings.image_ttl_seconds, breaker=redis.breaker, deletion_ttl=longest)
-    return NearImageStore(shared, max_bytes=settings.image_memory_bytes)
+    return NearImageStore(tracing.store(shared), max_bytes=settings.image_memory_bytes)

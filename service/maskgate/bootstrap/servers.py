@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from maskgate.bootstrap.tls import Tls
     from maskgate.settings import Settings
     from maskgate.telemetry import Metrics
+    from maskgate.telemetry.tracing import Tracer
     from maskgate.transport.health import Health
     from maskgate.transport.usecases import UseCases
 
@@ -59,6 +60,7 @@ class Watchers:
     registry: CollectorRegistry
     metrics: Metrics
     health: Health
+    tracer: Tracer | None = None
 
 
 @asynccontextmanager
@@ -74,6 +76,7 @@ async def open_servers(settings: Settings, usecases: UseCases, watchers: Watcher
         charge=usecases.charge_tenant,
         max_seconds=settings.request_timeout_seconds,
         max_calls=settings.max_concurrent_calls,
+        tracer=watchers.tracer,
         method_seconds={METHOD: inf, "GenerateMasks": settings.generation_timeout_seconds},
     )
     for protocol in (GRPC, REST):

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 @click.option("--redis-url", help="redis://, rediss:// or unix:// URL.  [default: redis://127.0.0.1:6379/0]")
 @click.option("--model", "models", multiple=True, help="Model to serve; repeatable, the first is the default.")
 @click.option("--shared-memory-prefix", help="Begins the name of the gateway's file in /dev/shm.  [default: maskgate]")
+@click.option("--otlp-endpoint", help="Base URL of an OTLP/HTTP receiver that gets traces.")
 @click.option("--log-level", help="DEBUG, INFO, WARNING or ERROR.  [default: INFO]")
 def serve(**options: Any) -> None:  # noqa: ANN401 - click's options, validated by Settings
     """Run the gateway alone, against a running Redis and Triton.

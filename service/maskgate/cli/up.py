@@ -48,6 +48,7 @@ def _port(name: str, *, default: int, of: str) -> Callable[[Callable[..., None]]
 @click.option("--model", "models", multiple=True, default=["lite0"], show_default=True, help="To serve; repeatable.")
 @click.option("--model-repository", type=FOLDER, help="Triton's model repository (default: model_repository).")
 @click.option("--cache-memory", default="256mb", show_default=True, help="How much Valkey may keep.")
+@click.option("--otlp-endpoint", metavar="URL", help="OTLP/HTTP receiver of traces, the gateway's and Triton's.")
 @click.option("--logs", is_flag=True, help="Show the components' logs.")
 def up(*, logs: bool, **options: Any) -> None:  # noqa: ANN401 - the fields of StackConfig, by their names
     """Start Valkey, Triton and the gateway, and keep them running until Ctrl-C.

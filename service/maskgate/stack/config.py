@@ -33,6 +33,8 @@ class StackConfig:
     redis_url: str | None = None
     """A running Redis or Valkey: none is started."""
     cache_memory: str = "256mb"
+    otlp_endpoint: str | None = None
+    """Base URL of an OTLP/HTTP receiver that gets the traces of the gateway and of Triton. None: none are kept."""
     triton: bool = True
     """False leaves Triton out, and with it the gateway, which needs one; for tests."""
     gateway: bool = True

@@ -42,6 +42,7 @@ def gateway_command(config: StackConfig, endpoints: Endpoints, *, shared_memory_
         *(sys.executable, "-m", "maskgate", "serve"),
         *(part for option in options.items() for part in option),
         *(("--insecure",) if config.insecure else ()),
+        *(("--otlp-endpoint", config.otlp_endpoint) if config.otlp_endpoint else ()),
         *(part for model in config.models for part in ("--model", model)),
     )
 

@@ -127,6 +127,7 @@ def _plan_triton(config: StackConfig, *, run_directory: Path) -> Component:
         gpu=gpu,
         must_allow_shared_memory=install.knows(ALLOW_SHARED_MEMORY),
         serve_what_loads=len(config.models) > 1,
+        otlp_endpoint=config.otlp_endpoint,
     )
     assemble_backends(install, tensorrt=tensorrt_backend(install, settings), into=settings.backends)
     return triton_component(install, settings)

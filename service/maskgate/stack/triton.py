@@ -46,6 +46,8 @@ class TritonSettings:
     """Whether clients may share memory with it only if told so: from 26.05 on."""
     serve_what_loads: bool = False
     """Whether a model that cannot be loaded leaves the others to be served, instead of ending the server."""
+    otlp_endpoint: str | None = None
+    """Base URL of who gets spans of the inferences that are part of a trace."""
 
     @property
     def address(self) -> str:
@@ -110,6 +112,17 @@ def triton_command(executable: Path, settings: TritonSettings) -> tuple[str, ...
         *((f"--{ALLOW_SHARED_MEMORY}=true",) if settings.must_allow_shared_memory else ()),
         *(f"--{name}={value}" for name, value in options.items()),
         *(f"--load-model={model}" for model in settings.models),
+        *(() if settings.otlp_endpoint is None else _trace_options(settings.otlp_endpoint)),
+    )
+
+
+def _trace_options(endpoint: str) -> tuple[str, ...]:
+    """Add to the traces that come with requests; at a rate of 0 it begins none of its own."""
+    traces = {"mode": "opentelemetry", "level": "TIMESTAMPS", "rate": 0}
+    return (
+        *(f"--trace-config={name}={value}" for name, value in traces.items()),
+        f"--trace-config=opentelemetry,url={endpoint.rstrip('/')}/v1/traces",
+        "--trace-config=opentelemetry,bsp_schedule_delay=1000",
     )
 
 

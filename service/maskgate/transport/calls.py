@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from time import perf_counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import structlog
-from grpc import StatusCode
-
 from maskgate.domain.call import Call, Deadline
-from maskgate.domain.errors import MaskgateError, Overloaded
+from maskgate.domain.errors import Overloaded
 from maskgate.domain.tenant import Quota
-from maskgate.transport.status import HTTP_STATUS, code_of
+from maskgate.transport.records import Recorder
+from maskgate.transport.status import HTTP_STATUS
 from maskgate.usecases.within import within
 
 if TYPE_CHECKING:
@@ -24,12 +20,13 @@ if TYPE_CHECKING:
 
     from maskgate.domain.tenant import Tenant
     from maskgate.telemetry import CallMetrics
+    from maskgate.telemetry.tracing import Tracer
     from maskgate.usecases.authenticate_caller import AuthenticateCaller
     from maskgate.usecases.charge_tenant import ChargeTenant
 
-_log = structlog.get_logger(__name__)
-
-
+_TRACE = ("traceparent", "tracestate")
+_MOST_TRACE = 512  # characters, which is what whoever hands a tracestate on should keep (W3C Trace Context, 3.3.1.5)
+_TOO_LONG = "-" * (_MOST_TRACE + 1)
 _BEARER = "bearer "  # RFC 6750; the scheme's case does not matter (RFC 9110, section 11.1)
 
 
@@ -40,10 +37,18 @@ class Envelope:
     Attributes:
         authorization: `Bearer` and an API key.
         deadline: Seconds from now after which the answer is of no use.
+        trace: The client's trace, as W3C's Trace Context has it.
     """
 
     authorization: str | None = None
     deadline: float | None = None
+    trace: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, headers: Mapping[str, str], *, deadline: float | None = None) -> Envelope:
+        """Read one; names are in lower case. What is too long to be a trace is none."""
+        trace = {name: headers[name] for name in _TRACE if len(headers.get(name, _TOO_LONG)) <= _MOST_TRACE}
+        return cls(headers.get("authorization"), deadline, trace)
 
     @property
     def key(self) -> str | None:
@@ -70,6 +75,7 @@ class CallObserver:
         max_seconds: The deadline of a call whose client gives none or a longer one.
         method_seconds: The same for methods that take another time than most, such as streams, by their names in gRPC.
         max_calls: Calls at once, over both protocols; further ones are refused.
+        tracer: Keeps a span of each call, if traces are kept.
     """
 
     def __init__(
@@ -81,8 +87,10 @@ class CallObserver:
         max_seconds: float,
         max_calls: int,
         method_seconds: Mapping[str, float] | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self._metrics = metrics
+        self._recorder = Recorder(metrics, tracer)
         self._authenticate = authenticate
         self._charge = charge
         self._max_seconds = max_seconds
@@ -115,22 +123,15 @@ class CallObserver:
             DeadlineExceeded: It passed.
             Overloaded: Too many calls are being answered.
         """
-        started, code = perf_counter(), StatusCode.OK
         longest = self._method_seconds.get(method, self._max_seconds)
         seconds = longest if envelope.deadline is None else min(envelope.deadline, longest)
-        with self._metrics.in_flight.labels(protocol).track_inprogress():
-            try:
-                async with self._place(), within(seconds):
-                    tenant = self.caller(envelope)
-                    await self._charge(tenant, Quota.CALLS, 1)
-                    yield Call(Deadline.after(seconds), tenant=tenant)
-            except BaseException as error:
-                code = _code_for(error)
-                _report(error, code, protocol=protocol, method=method)
-                raise
-            finally:
-                self._metrics.answered.labels(protocol, method, code.name).inc()
-                self._metrics.seconds.labels(protocol, method).observe(perf_counter() - started)
+        with self._recorder.call(protocol, method, parent=envelope.trace) as facts:
+            async with self._place(), within(seconds):
+                tenant = self.caller(envelope)
+                if tenant.name:
+                    facts["tenant"] = tenant.name
+                await self._charge(tenant, Quota.CALLS, 1)
+                yield Call(Deadline.after(seconds), tenant=tenant)
 
     @asynccontextmanager
     async def _place(self) -> AsyncIterator[None]:
@@ -141,19 +142,3 @@ class CallObserver:
             yield
         finally:
             self._places += 1
-
-
-def _code_for(error: BaseException) -> StatusCode:
-    if isinstance(error, MaskgateError):
-        return code_of(error)
-    if isinstance(error, asyncio.CancelledError):
-        return StatusCode.CANCELLED
-    return StatusCode.INTERNAL
-
-
-def _report(error: BaseException, code: StatusCode, *, protocol: str, method: str) -> None:
-    """Log what is the service's fault, with its cause; a client's mistake is the client's to see."""
-    if code is StatusCode.INTERNAL:
-        _log.error("call.failed", protocol=protocol, method=method, exc_info=error)
-    elif code is StatusCode.UNAVAILABLE:
-        _log.warning("call.unavailable", protocol=protocol, method=method, error=str(error))

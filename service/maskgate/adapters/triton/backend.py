@@ -25,9 +25,10 @@ from maskgate.domain.call import Deadline
 from maskgate.domain.errors import ModelNotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from maskgate.adapters.triton.bounds import TritonBounds
+    from maskgate.adapters.triton.endpoints import Metadata
     from maskgate.adapters.triton.regions import Region
     from maskgate.adapters.triton.watching import Watcher
     from maskgate.adapters.triton.wire import Reply
@@ -48,6 +49,7 @@ class TritonBackend:
         bounds: Timeouts.
         region: The shared memory that embeddings lie in, if they do.
         watcher: Is told what is sent.
+        handed_on: Returns metadata that inferences carry, such as the trace that they belong to.
     """
 
     def __init__(
@@ -58,12 +60,13 @@ class TritonBackend:
         bounds: TritonBounds,
         region: Region | None = None,
         watcher: Watcher | None = None,
+        handed_on: Callable[[], Metadata] = tuple,
     ) -> None:
         self._models = models
         self._bounds = bounds
         self._watcher = watcher or Unwatched()
         self._endpoints = Endpoints(
-            [Endpoint(url, bounds=bounds, region=region, watcher=self._watcher) for url in urls]
+            [Endpoint(url, bounds=bounds, region=region, watcher=self._watcher, handed_on=handed_on) for url in urls]
         )
         self._deliver = Delivery(self._watcher)
         self._dispatch = Dispatch(bounds, self._watcher)

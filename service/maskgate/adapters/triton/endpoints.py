@@ -20,13 +20,15 @@ from maskgate.adapters.triton.wire import Reply
 from maskgate.domain.errors import BackendUnavailable, DeadlineExceeded, MaskgateError, ModelNotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from maskgate.adapters.triton.bounds import TritonBounds
     from maskgate.adapters.triton.regions import Region
     from maskgate.adapters.triton.watching import Watcher
     from maskgate.domain.call import Deadline
     from maskgate.domain.model import ModelSpec
+
+    Metadata = tuple[tuple[str, str], ...]
 
 _CHANNEL_OPTIONS = (
     ("grpc.max_send_message_length", -1),
@@ -57,7 +59,16 @@ class Endpoint:
         shared: The memory that embeddings lie in, as it knows it.
     """
 
-    def __init__(self, url: str, *, bounds: TritonBounds, region: Region | None, watcher: Watcher) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        bounds: TritonBounds,
+        region: Region | None,
+        watcher: Watcher,
+        handed_on: Callable[[], Metadata] = tuple,
+    ) -> None:
+        self._handed_on = handed_on
         self._client = InferenceServerClient(url, channel_args=_CHANNEL_OPTIONS)
         self._channel = grpc.aio.insecure_channel(url, options=_CHANNEL_OPTIONS)
         self._infer: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(_MODEL_INFER)
@@ -92,7 +103,7 @@ class Endpoint:
             raise DeadlineExceeded("The deadline passed before the inference server was asked.", model=model)
         try:
             with translated(model):
-                return Reply.parse(await self._infer(request, timeout=remaining))
+                return Reply.parse(await self._infer(request, timeout=remaining, metadata=self._handed_on()))
         except (BackendUnavailable, ModelNotFound):
             self.specs.forget(model)
             raise

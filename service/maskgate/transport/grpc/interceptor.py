@@ -135,8 +135,7 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
 
 
 def _envelope(metadata: Iterable[tuple[str, str | bytes]]) -> Envelope:
-    authorization = dict(metadata).get("authorization")
-    return Envelope(authorization if isinstance(authorization, str) else None)
+    return Envelope.of({name: value for name, value in metadata if isinstance(value, str)})
 
 
 def _tolerant(deserialize: Callable[[bytes], Message]) -> Callable[[bytes], _Received]:

@@ -39,7 +39,7 @@ _Documented = Annotated[
 
 def _envelope(request: Request, _documented: _Documented = None, timeout: _Timeout = None) -> Envelope:
     """Read what every route takes; who calls is judged within the call, so that refusals are counted."""
-    return Envelope(request.headers.get("authorization"), timeout)
+    return Envelope.of(request.headers, deadline=timeout)
 
 
 Asked = Annotated[Envelope, Depends(_envelope)]

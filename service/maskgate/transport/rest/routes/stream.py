@@ -42,7 +42,7 @@ def create_router(streams: Streams, *, observer: CallObserver) -> APIRouter:
             await websocket.close()  # before it is accepted that is a 403
             return
         await websocket.accept()
-        asked = Envelope(websocket.headers.get("authorization"))
+        asked = Envelope.of(websocket.headers)
         try:
             async with observer.call(PROTOCOL, METHOD, asked) as call:
                 await _Client(websocket).answer(streams, call)

@@ -1,0 +1,51 @@
+"""What a call leaves in the log: one line, and nothing of what it carried."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from structlog.testing import capture_logs
+
+from maskgate.domain.errors import BackendUnavailable
+from maskgate.domain.image import ImageId
+from maskgate.domain.prompt import Point
+from tests.pictures import jpeg
+
+if TYPE_CHECKING:
+    from tests.unit.transport.skins import Skin
+    from tests.unit.transport.world import World
+
+PHOTO = jpeg()
+
+
+def lines_of(logs: list[Any], event: str) -> list[dict[str, Any]]:
+    return [line for line in logs if line["event"] == event]
+
+
+async def test_each_call_leaves_a_line(skin: Skin) -> None:
+    """Protocol, method, code and time, whether it went well or not."""
+    with capture_logs() as logs:
+        await skin.upload(PHOTO)
+        await skin.get(str(ImageId.of(b"none")))
+
+    lines = lines_of(logs, "call")
+    assert [("UploadImage", "OK"), ("GetImage", "NOT_FOUND")] == [(line["method"], line["code"]) for line in lines]
+    assert all(line["protocol"] == skin.name and line["log_level"] == "info" and line["ms"] > 0 for line in lines)
+    assert not any("trace_id" in line for line in lines)
+
+
+async def test_no_line_holds_what_a_call_carried(skin: Skin, world: World) -> None:
+    """Neither pixels nor prompts nor identifiers are logged, not even where the backend fails."""
+    with capture_logs() as logs:
+        image_id = (await skin.upload(PHOTO)).payload["image_id"]
+        await skin.segment(image_id, Point(12.625, 7.375))
+        world.backend.decode_error = BackendUnavailable("Triton is away.")
+        await skin.segment(image_id, Point(12.625, 7.375), model="")
+        await skin.upload(b"\xff\xd8secretsecret")
+
+    said = json.dumps(logs, default=str)
+    assert len(lines_of(logs, "call")) == 4
+    assert len(lines_of(logs, "call.unavailable")) == 1
+    assert not any(text in said for text in (image_id, "12.625", "7.375", "secretsecret", "JFIF"))
+    assert max(len(str(value)) for line in logs for value in line.values()) < 200
