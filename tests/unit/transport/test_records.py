@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 from maskgate.domain.errors import BackendUnavailable
 from maskgate.domain.image import ImageId
 from maskgate.domain.prompt import Point
+from maskgate.transport.calls import Envelope
 from tests.pictures import jpeg
 
 if TYPE_CHECKING:
@@ -49,3 +50,11 @@ async def test_no_line_holds_what_a_call_carried(skin: Skin, world: World) -> No
     assert len(lines_of(logs, "call.unavailable")) == 1
     assert not any(text in said for text in (image_id, "12.625", "7.375", "secretsecret", "JFIF"))
     assert max(len(str(value)) for line in logs for value in line.values()) < 200
+
+
+def test_a_trace_of_a_client_is_bounded() -> None:
+    """What is too long to be handed on is left out, and the rest is read."""
+    headers = {"traceparent": "00-a-b-01", "tracestate": "x" * 513, "authorization": "Bearer key"}
+
+    assert Envelope.of(headers, deadline=2) == Envelope("Bearer key", 2, {"traceparent": "00-a-b-01"})
+    assert Envelope.of({}) == Envelope()
