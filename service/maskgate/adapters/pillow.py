@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import warnings
 import zlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -157,3 +158,8 @@ def _check_mask(image: Image.Image, size: ImageSize) -> None:
 def let_our_limits_decide() -> None:
     """Switch Pillow's own bomb warning off, which is a process-wide setting: ImageLimits are checked on each open."""
     Image.MAX_IMAGE_PIXELS = None
+
+
+def warn_of_no_damage() -> None:
+    """Switch Pillow's warnings of odd files off, for the process: clients choose the texts, and Python keeps each."""
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")

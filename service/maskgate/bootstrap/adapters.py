@@ -18,7 +18,13 @@ from maskgate.adapters.instrumented import (
     InstrumentedShelf,
 )
 from maskgate.adapters.near import NearImageStore
-from maskgate.adapters.pillow import PillowImageDecoder, PillowMaskEncoder, PillowMaskReader, let_our_limits_decide
+from maskgate.adapters.pillow import (
+    PillowImageDecoder,
+    PillowMaskEncoder,
+    PillowMaskReader,
+    let_our_limits_decide,
+    warn_of_no_damage,
+)
 from maskgate.adapters.redis import (
     Breaker,
     RedisBounds,
@@ -83,6 +89,7 @@ class _Watching:
 async def open_adapters(settings: Settings, metrics: Metrics, tracing: Tracing) -> AsyncIterator[Adapters]:
     """Open the adapters; nothing is connected before it is used. Raises CannotServeError."""
     let_our_limits_decide()
+    warn_of_no_damage()
     async with AsyncExitStack() as stack:
         shelf = stack.enter_context(open_shelf(settings, metrics))
         triton = _create_triton(settings, shelf.region, metrics, tracing)

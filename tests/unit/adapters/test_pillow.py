@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import warnings
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from maskgate.adapters.pillow import PillowImageDecoder, PillowMaskEncoder, PillowMaskReader
+from maskgate.adapters.pillow import PillowImageDecoder, PillowMaskEncoder, PillowMaskReader, warn_of_no_damage
 from maskgate.domain.errors import ImageTooLarge, InvalidImage, InvalidPrompt
 from maskgate.domain.image import ImageId, ImageInfo, ImageLimits, ImageSize
 from tests import pictures
@@ -34,7 +36,7 @@ AS_STORED = {
     8: np.rot90(UPRIGHT, -1),
 }
 
-# Pillow warns of damage that it can live with; in production a warning is a line in the log.
+# Pillow warns of damage that it can live with; a gateway switches that off.
 lenient = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 
 
@@ -251,3 +253,17 @@ def test_damaged_masks_never_surprise(data: st.DataObject) -> None:
         return
 
     assert (30, 40) == pixels.shape
+
+
+async def test_odd_files_raise_no_warnings() -> None:
+    """EXIF whose tag is longer than the file is passed over: Python would write and remember a warning of each."""
+    tag = struct.pack(">HHI", pictures.ORIENTATION_TAG, 3, 1)
+    odd = pictures.jpeg(orientation=6).replace(tag, struct.pack(">HHI", pictures.ORIENTATION_TAG, 3, 60_000))
+
+    with pytest.raises(UserWarning, match="larger than file"):  # an error in tests
+        await inspect(odd)
+    with warnings.catch_warnings():
+        warn_of_no_damage()
+        info = await inspect(odd)
+
+    assert (40, 30) == (info.size.width, info.size.height)

@@ -45,6 +45,7 @@ FAULTS = {
 """What no message may lead to: nothing is slow here, and nothing is down."""
 PATIENCE = 10.0
 METHODS = methods()
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's, which a gateway switches off
 
 
 @dataclass(frozen=True)
