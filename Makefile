@@ -82,8 +82,11 @@ bench-throughput: .venv/.dev .venv-triton/.ready .venv-peers/.ready  ## Click wi
 bench: .venv/.dev .venv-triton/.ready .venv-peers/.ready  ## Run every benchmark: half an hour; with ARGS=--short minutes
 	$(BIN)/python -m benchmarks $(ARGS)
 
+load: .venv/.dev .venv-triton/.ready .venv-load/.ready  ## Let annotators, a crowd, batches and first clicks at the service for two minutes; writes docs/load.md
+	$(BIN)/python -m loadtests $(ARGS)
+
 clean:  ## Remove what the other verbs have made, the environments too
-	rm -rf .venv .venv-triton .venv-peers .protos-check out build dist
+	rm -rf .venv .venv-triton .venv-peers .venv-load .protos-check out build dist
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .schemathesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -115,4 +118,10 @@ clean:  ## Remove what the other verbs have made, the environments too
 	.venv-peers/bin/pip install --quiet --disable-pip-version-check --requirement benchmarks/peers/requirements.txt
 	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > \
 	  $$(.venv-peers/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/compared.pth
+	@touch $@
+
+# gevent changes the whole process that it is in.
+.venv-load/.ready: loadtests/requirements.txt
+	$(PYTHON) -m venv .venv-load
+	.venv-load/bin/pip install --quiet --disable-pip-version-check --requirement loadtests/requirements.txt
 	@touch $@
