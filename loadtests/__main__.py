@@ -49,7 +49,9 @@ class Addresses:
 @click.option("--grpc", default="", help="host:port of a service that runs; needs --rest, too.")
 @click.option("--rest", default="", help="http://host:port of the same service.")
 @click.option("--output", type=click.Path(path_type=Path), default=RESULTS, show_default=True, help="The JSON file.")
-@click.option("--page", type=click.Path(path_type=Path), default=PAGE, show_default=True, help="Gets the table.")
+@click.option(
+    "--page", type=click.Path(path_type=Path, exists=True), default=PAGE, show_default=True, help="Gets the table."
+)
 def load(*, seconds: int, times: float, who: tuple[str, ...], grpc: str, rest: str, output: Path, page: Path) -> None:
     """Let people at the service."""
     if bool(grpc) != bool(rest):

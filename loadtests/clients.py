@@ -18,7 +18,7 @@ from maskgate.transport.grpc._pb.images_pb2_grpc import ImageServiceStub
 from maskgate.transport.grpc._pb.segmentation_pb2_grpc import SegmentationServiceStub
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     Spot = tuple[float, float]
 
@@ -119,8 +119,9 @@ class GrpcClient:
         images = [images_pb2.ImageSource(content=content) for content in contents]
         with self._teller.call("EncodeImages") as seen:
             answers = list(self._images.EncodeImages(images_pb2.EncodeImagesRequest(images=images), timeout=TIMEOUT))
-            seen.tier = "miss"
-            return [answer.image_id for answer in answers if not answer.HasField("error")]
+            done = [answer for answer in answers if not answer.HasField("error")]
+            seen.tier = _slowest(_tier(answer.cache_tier) for answer in done)
+            return [answer.image_id for answer in done]
         return []
 
     def segment_batch(self, image_ids: Sequence[str], spots: Sequence[Spot]) -> None:
@@ -164,8 +165,9 @@ class RestClient:
         images = [{"content": b64encode(content).decode()} for content in contents]
         with self._teller.call("EncodeImages") as seen:
             lines = [json.loads(line) for line in self._lines("images:encode", images)]
-            seen.tier = "miss"
-            return [line["image_id"] for line in lines if line.get("error") is None]
+            done = [line for line in lines if line.get("error") is None]
+            seen.tier = _slowest(line["cache_tier"] for line in done)
+            return [line["image_id"] for line in done]
         return []
 
     def segment_batch(self, image_ids: Sequence[str], spots: Sequence[Spot]) -> None:
@@ -198,3 +200,8 @@ def _json_point(spot: Spot) -> dict[str, float]:
 
 def _tier(value: int) -> str:
     return segmentation_pb2.CacheTier.Name(value).removeprefix("CACHE_TIER_").lower()
+
+
+def _slowest(tiers: Iterable[str]) -> str:
+    """The tier that made a call of many images wait."""
+    return max(tiers, key=["", "l1", "l2", "miss"].index, default="")

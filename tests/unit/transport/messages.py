@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pkgutil
+import re
+from base64 import b64encode
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -77,6 +79,24 @@ def requests(method: MethodDescriptor, hints: Hints) -> SearchStrategy[list[byte
     return st.lists(_encoded(method.input_type, hints), min_size=1, max_size=most)
 
 
+def as_json(message: Message) -> dict[str, Any]:
+    """The message as REST has it: the same names, enums without their type's, bytes in base64."""
+    return {
+        field.name: [_json_value(field, part) for part in value] if field.is_repeated else _json_value(field, value)
+        for field, value in message.ListFields()
+    }
+
+
+def _json_value(field: FieldDescriptor, value: Any) -> Any:  # noqa: ANN401 - any value
+    if field.message_type is not None:
+        return as_json(value)
+    if field.enum_type is not None:
+        known = field.enum_type.values_by_number.get(value)
+        kind = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", field.enum_type.name).upper()
+        return value if known is None else known.name.removeprefix(f"{kind}_").removeprefix("COCO_").lower()
+    return b64encode(value).decode() if isinstance(value, bytes) else value
+
+
 def errors_in(message: Message) -> Iterator[str]:
     """The codes of errors inside an answer."""
     if message.DESCRIPTOR.name == "Error":
@@ -87,10 +107,14 @@ def errors_in(message: Message) -> Iterator[str]:
                 yield from errors_in(part)
 
 
-def _encoded(descriptor: Descriptor, hints: Hints) -> SearchStrategy[bytes]:
+def messages(descriptor: Descriptor, hints: Hints) -> SearchStrategy[Message]:
+    """Messages of a type: fair ones, wild ones, and fair ones that have something wild in them."""
     fair, wild = _messages(descriptor, _Fair(hints)), _messages(descriptor, _Wild(hints))
-    message = fair | wild | st.builds(_merged, fair, wild)
-    encoded = message.map(lambda made: made.SerializeToString())
+    return fair | wild | st.builds(_merged, fair, wild)
+
+
+def _encoded(descriptor: Descriptor, hints: Hints) -> SearchStrategy[bytes]:
+    encoded = messages(descriptor, hints).map(lambda made: made.SerializeToString())
     return encoded | st.builds(_damaged, encoded, st.integers(0, 200), st.binary(max_size=8)) | st.binary(max_size=60)
 
 
