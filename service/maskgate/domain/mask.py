@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-import numpy as np
-
 from maskgate.domain.runs import Runs
 from maskgate.domain.stability import stability_score
 from maskgate.domain.upscale import upscaled_blocks
 
 if TYPE_CHECKING:
+    import numpy as np
     import numpy.typing as npt
     from typing_extensions import Buffer
 
@@ -62,8 +61,7 @@ class Mask:
     @classmethod
     def from_logits(cls, logits: npt.NDArray[np.float16], *, iou: float, frame: Frame, token: int = 0) -> Mask:
         """Upscale logits fp16 [M, M] to a mask of the original image."""
-        blocks = upscaled_blocks(logits.astype(np.float32), frame)
-        return cls(Runs.collect(frame.original, blocks), logits, frame, iou, token)
+        return cls(Runs.collect(frame.original, upscaled_blocks(logits, frame)), logits, frame, iou, token)
 
     @property
     def area(self) -> int:

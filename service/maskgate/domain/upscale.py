@@ -25,15 +25,18 @@ if TYPE_CHECKING:
 
 _Floats = npt.NDArray[np.float32]
 _Bools = npt.NDArray[np.bool_]
-_COLUMNS = 256
-"""Of the image at a time, so that 12 megapixels of floats are never in memory at once."""
+_PIXELS = 1 << 15
+"""Of the image at a time, 128 KiB of floats: they stay in the processor's cache, and the C library keeps their memory
+for the next block. What is larger it may give back to the kernel each time, which took as long as the arithmetic."""
+_LEAST_WIDTH = 64
+"""Of a block in columns, however tall: each costs some calls of numpy."""
 _TILE = 8
 """Outputs that share a small dense matrix. OpenBLAS gives larger products to several threads, which wait for each other
 where Triton keeps the cores busy: 52 ms for a photo of 1024 x 768 instead of 3."""
 
 
-def upscale(logits: _Floats, frame: Frame) -> _Bools:
-    """Upscale logits float32 [M, M] and threshold at 0: bool [H, W] of the original image, in Fortran order."""
+def upscale(logits: npt.NDArray[np.floating], frame: Frame) -> _Bools:
+    """Upscale logits [M, M] and threshold at 0: bool [H, W] of the original image, in Fortran order."""
     size = frame.original
     columns = np.zeros((size.width, size.height), np.bool_)
     for block in upscaled_blocks(logits, frame):
@@ -42,19 +45,31 @@ def upscale(logits: _Floats, frame: Frame) -> _Bools:
     return columns.T
 
 
-def upscaled_blocks(logits: _Floats, frame: Frame) -> Iterator[Block]:
-    """Upscale logits float32 [M, M] and threshold at 0, some columns at a time, where anything can be positive."""
+def upscaled_blocks(logits: npt.NDArray[np.floating], frame: Frame) -> Iterator[Block]:
+    """Upscale logits [M, M] and threshold at 0, some columns at a time, where anything can be positive."""
     size = frame.original
-    positive = logits > 0
+    positive = _positive(logits)
     across = _taps(size.width, frame.valid.width, frame.side, logits.shape[1])
     down = _taps(size.height, frame.valid.height, frame.side, logits.shape[0])
     xs = across.reached_by(np.logical_or.reduce(positive, axis=0))
     ys = down.reached_by(np.logical_or.reduce(positive, axis=1))
     if xs.start < xs.stop and ys.start < ys.stop:
-        tall = np.ascontiguousarray(_stretch(logits, down, ys).T)
-        for left in range(xs.start, xs.stop, _COLUMNS):
-            part = slice(left, min(left + _COLUMNS, xs.stop))
-            yield Block.positive(left, ys.start, _stretch(tall, across, part))
+        rows, columns = down.needed_for(ys), across.needed_for(xs)
+        needed = logits[rows, columns].astype(np.float32)
+        tall = np.ascontiguousarray(_stretch(needed, down.since(rows.start), ys).T)
+        yield from _blocks(tall, across.since(columns.start), xs, ys.start)
+
+
+def _blocks(tall: _Floats, across: _Taps, xs: slice, top: int) -> Iterator[Block]:
+    wide = max(_LEAST_WIDTH, _PIXELS // tall.shape[1] // _TILE * _TILE)
+    for left in range(xs.start, xs.stop, wide):
+        yield Block.positive(left, top, _stretch(tall, across, slice(left, min(left + wide, xs.stop))))
+
+
+def _positive(logits: npt.NDArray[np.floating]) -> _Bools:
+    """Find what is above 0, in fp16 by the bits (numpy has no arithmetic for it); some NaN are found as well."""
+    positive: _Bools = (logits.view(np.int16) if logits.dtype == np.float16 else logits) > 0
+    return positive
 
 
 def upscaled_area(logits: _Floats, frame: Frame) -> int:
@@ -121,9 +136,21 @@ class _Taps:
     matrix: _Floats
 
     def reached_by(self, positive: _Bools) -> slice:
-        """Outputs that any of the positive logits has a part in. Elsewhere the mask is 0, as no weight is negative."""
+        """Outputs that any of the positive logits has a part in, from the start of a tile on.
+
+        Elsewhere the mask is 0, as no weight is negative.
+        """
         reached = np.flatnonzero(positive[self.index].any(axis=1))
-        return slice(int(reached[0]), int(reached[-1]) + 1) if reached.size else slice(0, 0)
+        return slice(int(reached[0]) // _TILE * _TILE, int(reached[-1]) + 1) if reached.size else slice(0, 0)
+
+    def needed_for(self, outputs: slice) -> slice:
+        """Return the logits that the tiles of a range of outputs read."""
+        tiles = _tiles_of(outputs)
+        return slice(int(self.first[tiles.start]), int(self.first[tiles.stop - 1]) + self.matrix.shape[-1])
+
+    def since(self, logit: int) -> _Taps:
+        """Return the same for logits of which those before this one are left out."""
+        return _Taps(self.index - logit, self.first - logit, self.matrix)
 
 
 @lru_cache(maxsize=64)  # at most 2 MB each, for an image of 32768 pixels along a side
@@ -162,8 +189,12 @@ def _bilinear(outputs: int, inputs: int) -> tuple[npt.NDArray[np.intp], npt.NDAr
 
 
 def _stretch(values: _Floats, taps: _Taps, outputs: slice) -> _Floats:
-    """Interpolate the rows of `values` for a range of outputs: one small dense product a tile."""
-    tiles = slice(outputs.start // _TILE, -(-outputs.stop // _TILE))
-    needed = taps.first[tiles, None] + np.arange(taps.matrix.shape[-1])
-    product: _Floats = (taps.matrix[tiles] @ values[needed]).reshape(-1, values.shape[1])
-    return product[outputs.start - tiles.start * _TILE :][: outputs.stop - outputs.start]
+    """Interpolate the rows of `values` for a range of outputs that starts with a tile: one small dense product each."""
+    tiles = _tiles_of(outputs)
+    needed = values.take(taps.first[tiles, None] + np.arange(taps.matrix.shape[-1]), axis=0)
+    product: _Floats = (taps.matrix[tiles] @ needed).reshape(-1, values.shape[1])
+    return product[: outputs.stop - outputs.start]
+
+
+def _tiles_of(outputs: slice) -> slice:
+    return slice(outputs.start // _TILE, -(-outputs.stop // _TILE))
