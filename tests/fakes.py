@@ -370,8 +370,8 @@ class FakeMasks:
     def __init__(self) -> None:
         self.entries: dict[MaskAddress, npt.NDArray[np.float16]] = {}
 
-    async def put(self, address: MaskAddress, logits: npt.NDArray[np.float16]) -> None:
-        self.entries[address] = logits
+    async def put(self, masks: Mapping[MaskAddress, npt.NDArray[np.float16]]) -> None:
+        self.entries.update(masks)
 
     async def get(self, address: MaskAddress) -> npt.NDArray[np.float16] | None:
         return self.entries.get(address)
@@ -504,8 +504,8 @@ class FailingDeletions:
 class FailingMasks:
     """A mask shelf that cannot be asked."""
 
-    async def put(self, address: MaskAddress, logits: npt.NDArray[np.float16]) -> None:
-        raise CacheUnavailable("The masks are away.", address=address, bytes=logits.nbytes)
+    async def put(self, masks: Mapping[MaskAddress, npt.NDArray[np.float16]]) -> None:
+        raise CacheUnavailable("The masks are away.", addresses=[*masks])
 
     async def get(self, address: MaskAddress) -> npt.NDArray[np.float16] | None:
         raise CacheUnavailable("The masks are away.", address=address)

@@ -20,6 +20,8 @@ from maskgate.domain.mask_handle import MaskAddress, MaskHandle
 from tests.fakes import SPEC, FailingMasks, FakeMasks, inline
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy.typing as npt
     from redis.asyncio import Redis
 
@@ -45,8 +47,8 @@ class Settled:
         self._behind = behind
         self._shelf = shelf
 
-    async def put(self, address: MaskAddress, logits: npt.NDArray[np.float16]) -> None:
-        await self._shelf.put(address, logits)
+    async def put(self, masks: Mapping[MaskAddress, npt.NDArray[np.float16]]) -> None:
+        await self._shelf.put(masks)
         await self._behind.drain()
 
     async def get(self, address: MaskAddress) -> npt.NDArray[np.float16] | None:
@@ -75,7 +77,7 @@ class TestEveryMaskShelf:
 
     async def test_what_was_put_is_got(self, shelf: MaskShelf) -> None:
         """Logits come back in their shape and as near as packing comes, again and again."""
-        await shelf.put(ADDRESS, LOGITS)
+        await shelf.put({ADDRESS: LOGITS})
 
         for got in (await shelf.get(ADDRESS), await shelf.get(ADDRESS)):
             assert got is not None
@@ -85,8 +87,8 @@ class TestEveryMaskShelf:
     async def test_masks_do_not_meet(self, shelf: MaskShelf) -> None:
         """Each handle is its own mask."""
         other = replace(ADDRESS, handle=MaskHandle.new())
-        await shelf.put(ADDRESS, LOGITS)
-        await shelf.put(other, OTHER)
+        await shelf.put({ADDRESS: LOGITS})
+        await shelf.put({other: OTHER})
 
         got = [await shelf.get(address) for address in (ADDRESS, other)]
 
@@ -99,7 +101,7 @@ class TestEveryMaskShelf:
     )
     async def test_a_handle_is_good_for_its_embedding_alone(self, shelf: MaskShelf, field: str) -> None:
         """Under the same handle there is nothing for another image, model or engine."""
-        await shelf.put(ADDRESS, LOGITS)
+        await shelf.put({ADDRESS: LOGITS})
 
         foreign = replace(KEY, **{field: ImageId.of(b"other") if field == "image_id" else "other"})
 
@@ -109,7 +111,7 @@ class TestEveryMaskShelf:
 async def test_memory_keeps_masks_as_they_are() -> None:
     """On the gateway that answered, not a bit is lost."""
     shelf = in_memory()
-    await shelf.put(ADDRESS, LOGITS)
+    await shelf.put({ADDRESS: LOGITS})
 
     assert LOGITS is await shelf.get(ADDRESS)
 
@@ -119,9 +121,9 @@ async def test_memory_is_bounded() -> None:
     shelf = in_memory(2 * LOGITS.nbytes)
     addresses = [replace(ADDRESS, handle=MaskHandle.new()) for _ in range(3)]
     for address in addresses[:2]:
-        await shelf.put(address, LOGITS)
+        await shelf.put({address: LOGITS})
     await shelf.get(addresses[0])
-    await shelf.put(addresses[2], LOGITS)
+    await shelf.put({addresses[2]: LOGITS})
 
     assert [True, False, True] == [await shelf.get(address) is not None for address in addresses]
     assert 2 * LOGITS.nbytes == shelf.size_bytes
@@ -130,7 +132,7 @@ async def test_memory_is_bounded() -> None:
 async def test_redis_forgets_after_a_while(redis: Redis) -> None:
     """A mask lives as long as somebody asks for it within its time, and takes a fraction of its bytes."""
     shelf = RedisMaskShelf(redis, ttl=TTL, breaker=Breaker(), offload=inline)
-    await shelf.put(ADDRESS, LOGITS)
+    await shelf.put({ADDRESS: LOGITS})
     (name,) = await redis.keys("*")
     fresh = await redis.ttl(name)
     await redis.expire(name, 5)
@@ -146,7 +148,7 @@ async def test_redis_forgets_after_a_while(redis: Redis) -> None:
 async def test_damaged_entries_are_none(redis: Redis, damaged: bytes) -> None:
     """What is no whole mask is none."""
     shelf = RedisMaskShelf(redis, ttl=TTL, breaker=Breaker(), offload=inline)
-    await shelf.put(ADDRESS, LOGITS)
+    await shelf.put({ADDRESS: LOGITS})
     (name,) = await redis.keys("*")
     await redis.set(name, damaged)
 
@@ -159,7 +161,7 @@ async def test_without_redis_it_is_soon_unavailable(broken_redis: Redis) -> None
 
     async with asyncio.timeout(8):
         with pytest.raises(CacheUnavailable):
-            await shelf.put(ADDRESS, LOGITS)
+            await shelf.put({ADDRESS: LOGITS})
         with pytest.raises(CacheUnavailable):
             await shelf.get(ADDRESS)
 
@@ -167,7 +169,7 @@ async def test_without_redis_it_is_soon_unavailable(broken_redis: Redis) -> None
 async def test_gateways_share_what_is_near_to_neither() -> None:
     """A mask that another gateway answered is got from the shared shelf once, and is near from then on."""
     shared, near = FakeMasks(), in_memory()
-    await NearMaskShelf(in_memory(), shared).put(ADDRESS, LOGITS)
+    await NearMaskShelf(in_memory(), shared).put({ADDRESS: LOGITS})
     other = NearMaskShelf(near, shared)
 
     first = await other.get(ADDRESS)
@@ -184,7 +186,7 @@ async def test_what_there_is_no_room_for_is_dropped() -> None:
     addresses = [replace(ADDRESS, handle=MaskHandle.new()) for _ in range(5)]
 
     for address in addresses:
-        await shelf.put(address, LOGITS)
+        await shelf.put({address: LOGITS})
     slow.gate.set()
     await shelf.drain()
 
@@ -199,24 +201,44 @@ async def test_writing_behind_goes_on() -> None:
     shelf = WriteBehindShelf(slow, places=2, pause=0, dropped=pytest.fail)
     addresses = [replace(ADDRESS, handle=MaskHandle.new()) for _ in range(3)]
     for address in addresses:
-        await shelf.put(address, LOGITS)
+        await shelf.put({address: LOGITS})
         await shelf.drain()
     failing = WriteBehindShelf(FailingMasks(), places=2, pause=0, dropped=pytest.fail)
     for _ in range(3):
-        await failing.put(ADDRESS, LOGITS)
+        await failing.put({ADDRESS: LOGITS})
         with pytest.raises(CacheUnavailable):
             await failing.drain()
 
     assert addresses == [*slow.entries]
 
 
+async def test_what_waits_is_put_together() -> None:
+    """Masks that were answered in the meantime go to the shelf behind in one turn, in their order."""
+    slow = SlowMasks()
+    slow.gate.set()
+    shelf = WriteBehindShelf(slow, places=3, pause=0, dropped=pytest.fail)
+    addresses = [replace(ADDRESS, handle=MaskHandle.new()) for _ in range(3)]
+
+    for address in addresses:
+        await shelf.put({address: LOGITS})
+    await shelf.drain()
+
+    assert [addresses] == slow.turns
+
+
 class SlowMasks(FakeMasks):
-    """A shelf that puts nothing before its gate opens."""
+    """A shelf that puts nothing before its gate opens.
+
+    Attributes:
+        turns: The addresses that were put together.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.gate = asyncio.Event()
+        self.turns: list[list[MaskAddress]] = []
 
-    async def put(self, address: MaskAddress, logits: npt.NDArray[np.float16]) -> None:
+    async def put(self, masks: Mapping[MaskAddress, npt.NDArray[np.float16]]) -> None:
         await self.gate.wait()
-        await super().put(address, logits)
+        self.turns.append([*masks])
+        await super().put(masks)

@@ -24,7 +24,7 @@ from maskgate.domain.tenant import Quota
 from maskgate.telemetry.facts import note_cache
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import numpy as np
     import numpy.typing as npt
@@ -134,12 +134,12 @@ class InstrumentedMasks:
         self._counters = _Lookups(tier, metrics.lookups)
         self._unshared = metrics.unshared
 
-    async def put(self, address: MaskAddress, logits: npt.NDArray[np.float16]) -> None:
+    async def put(self, masks: Mapping[MaskAddress, npt.NDArray[np.float16]]) -> None:
         """See MaskShelf; never raises. What fails is counted and not logged: it would be with every click."""
         try:
-            await self._inner.put(address, logits)
+            await self._inner.put(masks)
         except CacheUnavailable:
-            self._unshared.inc()
+            self._unshared.inc(len(masks))
 
     async def get(self, address: MaskAddress) -> npt.NDArray[np.float16] | None:
         """See MaskShelf; never raises."""

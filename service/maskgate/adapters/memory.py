@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from maskgate.domain.embedding import HeldEmbedding
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Mapping
 
     import numpy as np
     import numpy.typing as npt
@@ -139,9 +139,10 @@ class MemoryMaskShelf:
         """How many bytes of logits it keeps."""
         return self._entries.size_bytes
 
-    async def put(self, address: MaskAddress, logits: npt.NDArray[np.float16]) -> None:
+    async def put(self, masks: Mapping[MaskAddress, npt.NDArray[np.float16]]) -> None:
         """See MaskShelf; never waits, never fails."""
-        self._entries.put(address, logits)
+        for address, logits in masks.items():
+            self._entries.put(address, logits)
 
     async def get(self, address: MaskAddress) -> npt.NDArray[np.float16] | None:
         """See MaskShelf; never waits, never fails."""

@@ -12,7 +12,7 @@ from maskgate.domain.errors import StoreUnavailable
 from maskgate.ports import ImageStore
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     import numpy.typing as npt
@@ -113,10 +113,10 @@ class NearMaskShelf:
         self._near = near
         self._shared = shared
 
-    async def put(self, address: MaskAddress, logits: npt.NDArray[np.float16]) -> None:
+    async def put(self, masks: Mapping[MaskAddress, npt.NDArray[np.float16]]) -> None:
         """See MaskShelf."""
-        await self._near.put(address, logits)
-        await self._shared.put(address, logits)
+        await self._near.put(masks)
+        await self._shared.put(masks)
 
     async def get(self, address: MaskAddress) -> npt.NDArray[np.float16] | None:
         """See MaskShelf. What is only shared is near from then on."""
@@ -124,5 +124,5 @@ class NearMaskShelf:
         if logits is None:
             logits = await self._shared.get(address)
             if logits is not None:
-                await self._near.put(address, logits)
+                await self._near.put({address: logits})
         return logits

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     import numpy.typing as npt
 
@@ -34,8 +36,8 @@ class MaskReader(Protocol):
 class MaskShelf(Protocol):
     """Keeps logits of masks that were answered, for a while after their last use. May forget any of them."""
 
-    async def put(self, address: MaskAddress, logits: npt.NDArray[np.float16]) -> None:
-        """Keep logits fp16 [M, M], which nobody changes afterwards. An address is put once.
+    async def put(self, masks: Mapping[MaskAddress, npt.NDArray[np.float16]]) -> None:
+        """Keep logits fp16 [M, M], which nobody changes afterwards; all together. An address is put once.
 
         Raises CacheUnavailable.
         """

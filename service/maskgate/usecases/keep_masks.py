@@ -25,9 +25,7 @@ class KeepMasks:
         self, key: EmbeddingKey, decoded: DecodedMasks, masks: tuple[RenderedMask, ...], *, call: Call
     ) -> tuple[RenderedMask, ...]:
         """Return the masks that were rendered of what was decoded, with their handles."""
-        return tuple([replace(mask, handle=await self._keep(key, decoded, mask.token, call)) for mask in masks])
-
-    async def _keep(self, key: EmbeddingKey, decoded: DecodedMasks, token: int, call: Call) -> MaskHandle:
-        handle = MaskHandle.new()
-        await self._shelf.put(MaskAddress(handle, key, call.tenant.name), decoded.logits_to_keep(token))
-        return handle
+        named = {MaskHandle.new(): mask for mask in masks}
+        kept = {name: decoded.logits_to_keep(mask.token) for name, mask in named.items()}
+        await self._shelf.put({MaskAddress(name, key, call.tenant.name): logits for name, logits in kept.items()})
+        return tuple(replace(mask, handle=name) for name, mask in named.items())

@@ -178,7 +178,7 @@ async def test_lookups_of_masks_are_counted() -> None:
     shelf = InstrumentedMasks(FakeMasks(), tier="l1", metrics=MaskMetrics(counted.registry))
 
     missed = await shelf.get(MASK)
-    await shelf.put(MASK, LOGITS)
+    await shelf.put({MASK: LOGITS})
     found = await shelf.get(MASK)
 
     assert missed is None
@@ -192,7 +192,7 @@ async def test_masks_that_cannot_be_asked_for() -> None:
     counted = Counted()
     shelf = InstrumentedMasks(FailingMasks(), tier="l2", metrics=MaskMetrics(counted.registry))
 
-    await shelf.put(MASK, LOGITS)
+    await shelf.put({MASK: LOGITS})
     found = await shelf.get(MASK)
 
     assert found is None

@@ -9,6 +9,8 @@ from maskgate.domain.errors import CacheUnavailable
 from maskgate.domain.packed_logits import pack, unpack
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     import numpy.typing as npt
     from redis.asyncio import Redis
@@ -30,11 +32,14 @@ class RedisMaskShelf:
         self._breaker = breaker
         self._offload = offload
 
-    async def put(self, address: MaskAddress, logits: npt.NDArray[np.float16]) -> None:
-        """See MaskShelf."""
+    async def put(self, masks: Mapping[MaskAddress, npt.NDArray[np.float16]]) -> None:
+        """See MaskShelf; one turn beside the event loop and one of Redis, however many they are."""
         with self._breaker.asking(CacheUnavailable):
-            packed = await self._offload(lambda: pack(logits))
-            await self._redis.set(mask_name(address), packed, ex=self._ttl)
+            packed = await self._offload(lambda: {mask_name(address): pack(it) for address, it in masks.items()})
+            pipeline = self._redis.pipeline(transaction=False)
+            for name, data in packed.items():
+                pipeline.set(name, data, ex=self._ttl)
+            await pipeline.execute()
 
     async def get(self, address: MaskAddress) -> npt.NDArray[np.float16] | None:
         """See MaskShelf."""
