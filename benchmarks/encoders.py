@@ -96,7 +96,7 @@ class ServedEncoder:
         Raises:
             RuntimeError: It answers from its cache.
         """
-        timing = self._client.segment(self._client.upload(self._next), CENTRE).timing
+        timing = self._client.image(self._next).segment(prompt=CENTRE).timing
         if timing.cache_tier is not CacheTier.MISS:
             raise RuntimeError("the service answered from its cache")
         self.encodes.append(timing.encode)

@@ -72,7 +72,7 @@ def stream(*, rounds: int, prompts: int, output: Path) -> None:
     """Hover over a photo."""
     config = StackConfig(grpc_port=0, http_port=0, triton_grpc_port=0, triton_metrics_port=0)
     with EmbeddedStack(config) as stack, Client(str(stack.endpoints.grpc)) as client:
-        image_id = str(client.upload(PHOTO.read_bytes()))
+        image_id = str(client.image(PHOTO).id)
         hovers = asyncio.run(take_turns(str(stack.endpoints.grpc), image_id, rounds, prompts))
     figures = {name: summary(each, prompts) for name, each in hovers.items()}
     document = {

@@ -26,14 +26,14 @@ PROMPT = Prompt((Point(160, 180),))
 @pytest.mark.full
 async def test_triton_survives_ten_thousand_cancels(stack: EmbeddedStack, client: Client) -> None:
     """Prompts given up at every stage of their way harm neither Triton's process nor later answers."""
-    image_id = client.upload(photos.fresh("cat"))
-    before, process = client.segment(image_id, PROMPT).masks, stack.pid("triton")
+    image = client.image(photos.fresh("cat"))
+    before, process = image.segment(prompt=PROMPT).found, stack.pid("triton")
 
     async with grpc.aio.insecure_channel(str(stack.endpoints.grpc)) as channel:
         stub = SegmentationServiceStub(channel)  # type: ignore[no-untyped-call] # generated
-        await asyncio.gather(*(give_up_again_and_again(stub, str(image_id), seed) for seed in range(AT_ONCE)))
+        await asyncio.gather(*(give_up_again_and_again(stub, str(image.id), seed) for seed in range(AT_ONCE)))
 
-    assert before == client.segment(image_id, PROMPT).masks
+    assert before == image.segment(prompt=PROMPT).found
     assert process == stack.pid("triton")
 
 

@@ -17,9 +17,8 @@ from pycocotools import mask as coco
 
 from maskgate.cli.segment import segment
 from maskgate.domain.image import ImageId
-from maskgate.domain.mask_prompt import HandleSource, LogitsSource
-from maskgate.domain.output import MaskFormat, MaskOutput
-from maskgate.domain.prompt import Multimask, Point, Prompt
+from maskgate.domain.output import MaskFormat
+from maskgate.domain.prompt import Multimask
 from maskgate.domain.timing import CacheTier
 from tests.e2e import photos
 
@@ -38,36 +37,35 @@ def test_box_finds_the_object(client: Client, name: str) -> None:
     """A box around an object gives a mask that agrees with what people drew."""
     truth = photos.truth(name)
 
-    answer = client.segment(client.upload(photos.fresh(name)), Prompt(box=truth.box))
+    answer = client.image(photos.fresh(name)).segment(box=truth.box)
 
-    assert truth.iou(answer.masks[0].pixels) > 0.8
+    assert truth.iou(answer.best.pixels) > 0.8
 
 
 def test_embedding_is_found_nearer_each_time(stack: EmbeddedStack, client: Client) -> None:
     """The first prompt encodes, the next finds the embedding in memory, one after a gateway restart in Valkey."""
-    image_id = client.upload(photos.fresh("cat"))
-    prompt = Prompt((Point(160, 180),))
-    first, second = (client.segment(image_id, prompt) for _ in range(2))
+    image = client.image(photos.fresh("cat"))
+    click = [(160, 180)]
+    first, second = (image.segment(points=click) for _ in range(2))
     stack.restart("gateway")
-    third = client.segment(image_id, prompt)
+    third = image.segment(points=click)
 
     assert [CacheTier.MISS, CacheTier.L1, CacheTier.L2] == [
         answer.timing.cache_tier for answer in (first, second, third)
     ]
     assert first.timing.encode > 0
     assert second.timing.encode == third.timing.encode == 0
-    assert first.masks == second.masks == third.masks
+    assert first.found == second.found == third.found
 
 
 def test_protocols_agree(client: Client, rest: httpx.Client) -> None:
     """REST answers with the very masks of gRPC, and pycocotools reads them."""
     content = photos.fresh("bus")
-    image_id = client.upload(content)
-    prompt = Prompt((Point(280, 170), Point(20, 20, 0)))
-    over_grpc = client.segment(image_id, prompt, multimask=Multimask.ALL)
+    image = client.image(content)
+    over_grpc = image.segment(points=[(280, 170), (20, 20)], labels=[1, 0], multimask="all")
     uploaded = rest.post("/v1/images", content=content)
     over_rest = rest.post(
-        f"/v1/images/{image_id}:segment",
+        f"/v1/images/{image.id}:segment",
         json={
             "points": [{"x": 280, "y": 170}, {"x": 20, "y": 20, "label": 0}],
             "multimask": "all",
@@ -75,29 +73,29 @@ def test_protocols_agree(client: Client, rest: httpx.Client) -> None:
     ).json()
 
     assert uploaded.status_code == 201
-    assert uploaded.json()["image_id"] == str(image_id)
+    assert uploaded.json()["image_id"] == str(image.id)
     assert len(over_rest["masks"]) == 3
-    assert [mask.rle.counts for mask in over_grpc.masks] == [mask["rle"]["counts"] for mask in over_rest["masks"]]
-    assert np.array_equal(over_grpc.masks[0].pixels, coco.decode(over_rest["masks"][0]["rle"]) > 0)
+    assert [mask.rle.counts for mask in over_grpc.found] == [mask["rle"]["counts"] for mask in over_rest["masks"]]
+    assert np.array_equal(over_grpc.best.pixels, coco.decode(over_rest["masks"][0]["rle"]) > 0)
 
 
 def test_predicted_iou_orders_the_masks(client: Client) -> None:
     """All masks come with the highest predicted IoU first."""
-    image_id = client.upload(photos.fresh("pizza"))
-    answer = client.segment(image_id, Prompt((Point(230, 190),)), multimask=Multimask.ALL)
-    ious = [mask.predicted_iou for mask in answer.masks]
+    image = client.image(photos.fresh("pizza"))
+    answer = image.segment(points=[(230, 190)], multimask="all")
+    ious = [mask.predicted_iou for mask in answer.found]
 
     assert sorted(ious, reverse=True) == ious
 
 
 def test_forms_agree(client: Client) -> None:
     """One mask in every form: each says the same pixels, and its logits are what they were made of."""
-    image_id = client.upload(photos.fresh("cat"))
+    image = client.image(photos.fresh("cat"))
     truth = photos.truth("cat")
 
-    answer = client.segment(image_id, Prompt(box=truth.box), output=MaskOutput(frozenset(MaskFormat)))
+    answer = image.segment(box=truth.box, formats=MaskFormat)
 
-    (mask,) = answer.masks
+    (mask,) = answer.found
     assert mask.png is not None
     assert mask.cropped_png is not None
     assert mask.polygons is not None
@@ -117,40 +115,38 @@ def test_forms_agree(client: Client) -> None:
 
 def test_masks_are_refined(client: Client) -> None:
     """The logits of an answer, handed back with a second click, give another mask, and nothing is encoded."""
-    image_id = client.upload(photos.fresh("cat"))
-    with_logits = MaskOutput(frozenset({MaskFormat.COCO_RLE, MaskFormat.LOW_RES_LOGITS}))
-    first = client.segment(image_id, Prompt((Point(160, 180),)), output=with_logits)
-    assert first.masks[0].low_res_logits is not None
-    source = LogitsSource(first.masks[0].low_res_logits.data)
+    image = client.image(photos.fresh("cat"))
+    first = image.segment(points=[(160, 180)], formats=["low_res_logits"])
+    assert first.best.low_res_logits is not None
+    both, source = [(160, 180), (80, 250)], first.best.low_res_logits
 
-    refined = client.segment(image_id, Prompt((Point(160, 180), Point(80, 250)), mask=source))
-    unaided = client.segment(image_id, Prompt((Point(160, 180), Point(80, 250))))
-    again = client.segment(image_id, Prompt(mask=source))
+    refined = image.segment(points=both, mask=source)
+    unaided = image.segment(points=both)
+    again = image.segment(mask=source)
 
     assert [CacheTier.L1] * 3 == [answer.timing.cache_tier for answer in (refined, unaided, again)]
     assert 0 == refined.timing.encode
-    assert refined.masks[0].area > 0
-    assert not np.array_equal(first.masks[0].pixels, refined.masks[0].pixels)
-    assert not np.array_equal(unaided.masks[0].pixels, refined.masks[0].pixels)
-    assert overlap(first.masks[0].pixels, again.masks[0].pixels) > 0.5
+    assert refined.best.area > 0
+    assert not np.array_equal(first.best.pixels, refined.best.pixels)
+    assert not np.array_equal(unaided.best.pixels, refined.best.pixels)
+    assert overlap(first.best.pixels, again.best.pixels) > 0.5
 
 
 def test_masks_are_refined_by_handle(client: Client, rest: httpx.Client, stack: EmbeddedStack) -> None:
     """A handle refines as its logits do, over both protocols, and after a restart of the gateway still does."""
-    image_id = client.upload(photos.fresh("cat"))
-    with_logits = MaskOutput(frozenset({MaskFormat.COCO_RLE, MaskFormat.LOW_RES_LOGITS}))
-    first = client.segment(image_id, Prompt((Point(160, 180),)), output=with_logits).masks[0]
+    image = client.image(photos.fresh("cat"))
+    first = image.segment(points=[(160, 180)], formats=["low_res_logits"]).best
     assert first.handle is not None
     assert first.low_res_logits is not None
-    both, by_handle = (Point(160, 180), Point(80, 250)), HandleSource(first.handle)
+    both = [(160, 180), (80, 250)]
 
-    expected = client.segment(image_id, Prompt(both, mask=LogitsSource(first.low_res_logits.data))).masks[0]
-    refined = client.segment(image_id, Prompt(both, mask=by_handle)).masks[0]
-    points = [{"x": point.x, "y": point.y} for point in both]
+    expected = image.segment(points=both, mask=first.low_res_logits).best
+    refined = image.segment(points=both, mask=first.handle).best
+    points = [{"x": x, "y": y} for x, y in both]
     body = {"points": points, "mask": {"mask_handle": str(first.handle)}}
-    over_rest = rest.post(f"/v1/images/{image_id}:segment", json=body).json()
+    over_rest = rest.post(f"/v1/images/{image.id}:segment", json=body).json()
     stack.restart("gateway")
-    elsewhere = client.segment(image_id, Prompt(both, mask=by_handle)).masks[0]
+    elsewhere = image.segment(points=both, mask=first.handle).best
 
     assert expected.rle is not None
     assert expected == refined
@@ -161,12 +157,12 @@ def test_masks_are_refined_by_handle(client: Client, rest: httpx.Client, stack: 
 def test_a_drawn_mask_is_taken(client: Client, rest: httpx.Client) -> None:
     """What people drew as PNG, alone, over REST: the mask that comes back is of the same object."""
     truth = photos.truth("cat")
-    image_id = client.upload(photos.fresh("cat"))
+    image = client.image(photos.fresh("cat"))
     buffer = io.BytesIO()
     Image.fromarray(truth.pixels.astype(np.uint8) * 255).save(buffer, "PNG")
     body = {"mask": {"png": b64encode(buffer.getvalue()).decode()}, "multimask": "single"}
 
-    answer = rest.post(f"/v1/images/{image_id}:segment", json=body)
+    answer = rest.post(f"/v1/images/{image.id}:segment", json=body)
 
     assert 200 == answer.status_code, answer.text
     assert truth.iou(coco.decode(answer.json()["masks"][0]["rle"]) > 0) > 0.5
@@ -178,9 +174,9 @@ def overlap(one: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> float:
 
 def test_tokens_and_the_stable_rule(client: Client) -> None:
     """The best mask is the one of the ambiguous output with its token; the stable rule takes it or the single one."""
-    image_id = client.upload(photos.fresh("pizza"))
-    prompt = Prompt((Point(230, 190),))
-    best, single, every, stable = (client.segment(image_id, prompt, multimask=rule).masks for rule in Multimask)
+    image = client.image(photos.fresh("pizza"))
+    click = [(230, 190)]
+    best, single, every, stable = (image.segment(points=click, multimask=rule).found for rule in Multimask)
 
     assert best[0].token == every[0].token
     assert best[0].predicted_iou == pytest.approx(every[0].predicted_iou, abs=0.01)
@@ -219,10 +215,10 @@ def test_exif_rotated_photo_is_segmented_as_it_is_shown(client: Client) -> None:
     buffer = io.BytesIO()
     lying.save(buffer, "JPEG", quality=95, exif=exif)
 
-    answer = client.segment(client.upload(buffer.getvalue()), Prompt(box=truth.box))
+    answer = client.image(buffer.getvalue()).segment(box=truth.box)
 
-    assert truth.pixels.shape == answer.masks[0].pixels.shape
-    assert truth.iou(answer.masks[0].pixels) > 0.8
+    assert truth.pixels.shape == answer.best.pixels.shape
+    assert truth.iou(answer.best.pixels) > 0.8
 
 
 def test_command_line_writes_a_mask(stack: EmbeddedStack, tmp_path: Path) -> None:

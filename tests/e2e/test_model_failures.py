@@ -9,13 +9,12 @@ import signal
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import grpc
 import pytest
-from google.rpc import error_details_pb2
-from grpc_status import rpc_status
 
+from maskgate.client import MaskgateError
 from maskgate.domain.prompt import Point, Prompt
 from maskgate.stack import EmbeddedStack, StackConfig
 from maskgate.stack.stubs import Stubs
@@ -27,8 +26,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from maskgate.client import Answer, Client
-    from maskgate.domain.image import ImageId
+    from maskgate.client import Client, Image, Result
 
 PROMPT = Prompt((Point(160, 180),))
 BODY = {"points": [{"x": 160, "y": 180}]}
@@ -107,62 +105,62 @@ def test_corrupt_graph_is_told_at_start(faulty: Faulty) -> None:
 
 def test_corrupt_graph_leaves_the_others(client: Client, rest: httpx.Client, content: bytes) -> None:
     """A model whose graph is corrupt is UNAVAILABLE on both protocols, while the gateway is ready and serves others."""
-    image_id = client.upload(content)
-    refused = _refused(client, image_id, "corrupt")
-    over_rest = rest.post(f"/v1/images/{image_id}:segment", json={**BODY, "model": "corrupt"})
+    image = client.image(content)
+    refused = _refused(image, "corrupt")
+    over_rest = rest.post(f"/v1/images/{image.id}:segment", json={**BODY, "model": "corrupt"})
 
     assert UNAVAILABLE == _status(refused)
-    assert {"model": "corrupt"} == _info(refused).metadata
+    assert {"model": "corrupt"} == refused.metadata
     assert (503, *reversed(UNAVAILABLE)) == (over_rest.status_code, *_rest_status(over_rest))
     assert over_rest.headers["retry-after"]
     assert 200 == rest.get("/readyz").status_code
-    assert client.segment(image_id, PROMPT).masks
+    assert image.segment(prompt=PROMPT).found
 
 
 def test_raising_model_is_the_services_fault(client: Client, rest: httpx.Client, content: bytes) -> None:
     """A model that raises is INFERENCE_FAILED, as often as one asks; its words stay inside, and others are served."""
-    image_id = client.upload(content)
+    image = client.image(content)
     for _ in range(2):
-        refused = _refused(client, image_id, "raising")
+        refused = _refused(image, "raising")
         assert ("INTERNAL", "INFERENCE_FAILED") == _status(refused)
-        assert "secret" not in str(refused.details())
-    over_rest = rest.post(f"/v1/images/{image_id}:segment", json={**BODY, "model": "raising"})
+        assert "secret" not in refused.message
+    over_rest = rest.post(f"/v1/images/{image.id}:segment", json={**BODY, "model": "raising"})
 
     assert (500, "INFERENCE_FAILED", "INTERNAL") == (over_rest.status_code, *_rest_status(over_rest))
-    assert client.segment(image_id, PROMPT).masks
+    assert image.segment(prompt=PROMPT).found
 
 
 def test_crashed_decoder_is_unavailable_until_it_is_mended(
     faulty: Faulty, client: Client, rest: httpx.Client, content: bytes
 ) -> None:
     """A decoder that is killed amid clicks is UNAVAILABLE soon, others are served, and the stack loads it anew."""
-    image_id = client.upload(content)
-    before = client.segment(image_id, PROMPT, model="mortal")
-    amid = _clicks_while_killing(client, image_id, faulty.stubs_of("mortal_decoder"))
-    refused = _refused(client, image_id, "mortal")
-    over_rest = rest.post(f"/v1/images/{image_id}:segment", json={**BODY, "model": "mortal"})
-    other = client.segment(image_id, PROMPT)
+    image = client.image(content)
+    before = image.segment(prompt=PROMPT, model="mortal")
+    amid = _clicks_while_killing(image, faulty.stubs_of("mortal_decoder"))
+    refused = _refused(image, "mortal")
+    over_rest = rest.post(f"/v1/images/{image.id}:segment", json={**BODY, "model": "mortal"})
+    other = image.segment(prompt=PROMPT)
     faulty.stack.supervise()
-    after = client.segment(image_id, PROMPT, model="mortal")
+    after = image.segment(prompt=PROMPT, model="mortal")
 
-    assert {UNAVAILABLE} == {_status(end) for end in amid if isinstance(end, grpc.RpcError)}
-    assert {before.masks} >= {end.masks for end in amid if not isinstance(end, grpc.RpcError)}
+    assert {UNAVAILABLE} == {_status(end) for end in amid if isinstance(end, MaskgateError)}
+    assert {before.found} >= {end.found for end in amid if not isinstance(end, MaskgateError)}
     assert UNAVAILABLE == _status(refused)
     assert (503, *reversed(UNAVAILABLE)) == (over_rest.status_code, *_rest_status(over_rest))
-    assert other.masks
-    assert after.masks == before.masks
+    assert other.found
+    assert after.found == before.found
     assert ["triton   mortal_decoder crashed; loading it anew", "triton   mortal_decoder is served again"] == (
         faulty.told[-2:]
     )
 
 
-def _clicks_while_killing(client: Client, image_id: ImageId, stubs: Sequence[int]) -> list[Answer | grpc.RpcError]:
+def _clicks_while_killing(image: Image, stubs: Sequence[int]) -> list[Result | MaskgateError]:
     """Twenty clicks at once, while the processes are killed; what becomes of each, in a quarter of a minute."""
 
-    def click() -> Answer | grpc.RpcError:
+    def click() -> Result | MaskgateError:
         try:
-            return client.segment(image_id, PROMPT, model="mortal")
-        except grpc.RpcError as error:
+            return image.segment(prompt=PROMPT, model="mortal")
+        except MaskgateError as error:
             return error
 
     with ThreadPoolExecutor(20) as pool:
@@ -193,20 +191,16 @@ def _let_raise(model: Path) -> None:
     (model / "1" / "model.py").write_text(RAISES)
 
 
-def _refused(client: Client, image_id: ImageId, model: str) -> grpc.RpcError:
-    with pytest.raises(grpc.RpcError) as refusal:
-        client.segment(image_id, PROMPT, model=model)
+def _refused(image: Image, model: str) -> MaskgateError:
+    with pytest.raises(MaskgateError) as refusal:
+        image.segment(prompt=PROMPT, model=model)
     return refusal.value
 
 
-def _status(error: grpc.RpcError) -> tuple[str, str]:
-    return error.code().name, _info(error).reason
-
-
-def _info(error: grpc.RpcError) -> Any:  # noqa: ANN401 - google.rpc.ErrorInfo, which is generated
-    info = error_details_pb2.ErrorInfo()
-    rpc_status.from_call(error).details[0].Unpack(info)
-    return info
+def _status(error: MaskgateError) -> tuple[str, str]:
+    cause = error.__cause__
+    assert isinstance(cause, grpc.aio.AioRpcError)
+    return cause.code().name, error.reason
 
 
 def _rest_status(response: httpx.Response) -> tuple[str, str]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from maskforge.sam.image_encoder import VitConfig
-from maskgate.domain.prompt import Multimask, Point, Prompt
+from maskgate.domain.prompt import Point
 from maskgate.domain.timing import CacheTier
 from maskgate.stack import EmbeddedStack, StackConfig
 from tests.e2e import photos
@@ -66,25 +66,25 @@ def stack(mine: Mine) -> Iterator[EmbeddedStack]:
 def test_masks_are_those_of_the_reference(mine: Mine, client: Client) -> None:
     """A click gives the mask of Meta's own model in fp32, pixel for pixel wherever that model is sure."""
     content = photos.fresh("cat")
-    image_id = client.upload(content)
+    image = client.image(content)
     expected = reference_logits(mine.reference, content, CLICKS)
-    answers = [client.segment(image_id, Prompt((click,)), multimask=Multimask.SINGLE, model="mine") for click in CLICKS]
+    answers = [image.segment(points=[click], multimask="single", model="mine") for click in CLICKS]
 
     assert ((expected[0] > 0) != (expected[1] > 0)).mean() > 0.02  # else one answer would do for both
     for logits, answer in zip(expected, answers, strict=True):
-        agree = answer.masks[0].pixels == (logits > 0)
+        agree = answer.best.pixels == (logits > 0)
         assert agree[np.abs(logits) > SURE * logits.std()].mean() > 0.9999
         assert agree.mean() > 0.98
 
 
 def test_models_keep_to_themselves(client: Client) -> None:
     """Each model encodes the same photo for itself, remembers its own embedding, and answers from it."""
-    image_id = client.upload(photos.fresh("bus"))
+    image = client.image(photos.fresh("bus"))
     truth = photos.truth("bus")
     models = ("lite0", "mine", "lite0", "mine")
-    answers = [client.segment(image_id, Prompt(box=truth.box), model=model) for model in models]
+    answers = [image.segment(box=truth.box, model=model) for model in models]
 
     assert [CacheTier.MISS] * 2 + [CacheTier.L1] * 2 == [answer.timing.cache_tier for answer in answers]
-    assert [answer.masks for answer in answers[:2]] == [answer.masks for answer in answers[2:]]
-    assert truth.iou(answers[0].masks[0].pixels) > 0.8
-    assert answers[0].masks != answers[1].masks
+    assert [answer.found for answer in answers[:2]] == [answer.found for answer in answers[2:]]
+    assert truth.iou(answers[0].best.pixels) > 0.8
+    assert answers[0].found != answers[1].found

@@ -13,7 +13,6 @@ from PIL import Image
 from maskforge.evaluation.predictors import TorchPredictor
 from maskforge.lite0.model import load_lite0
 from maskforge.preprocessing import MASK_THRESHOLD, Letterbox
-from maskgate.domain.prompt import Multimask, Prompt
 from tests.e2e import photos
 
 if TYPE_CHECKING:
@@ -33,8 +32,8 @@ def test_masks_agree(client: Client, predictor: TorchPredictor, name: str) -> No
     """The mask for a box is the forge's wherever the forge is sure: bf16 moves logits of up to 20 by less than 1."""
     content, box = photos.fresh(name), photos.truth(name).box
     logits = _forge_logits(predictor, content, box)
-    answer = client.segment(client.upload(content), Prompt(box=box), multimask=Multimask.SINGLE)
-    agree = answer.masks[0].pixels == (logits > MASK_THRESHOLD)
+    answer = client.image(content).segment(box=box, multimask="single")
+    agree = answer.best.pixels == (logits > MASK_THRESHOLD)
 
     assert agree[np.abs(logits) > 1].mean() > 0.999
     assert agree.mean() > 0.97

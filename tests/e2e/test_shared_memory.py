@@ -28,11 +28,11 @@ MOST_BYTES = 200_000
 
 def test_a_warm_click_sends_no_embedding(client: Client, rest: httpx.Client) -> None:
     """Clicks on an image that is at hand are small messages to Triton, by the gateway's own count."""
-    image_id = client.upload(photos.fresh("cat"))
-    client.segment(image_id, PROMPT)
+    image = client.image(photos.fresh("cat"))
+    image.segment(prompt=PROMPT)
     before = sent(rest)
     for x in range(100, 110):
-        client.segment(image_id, Prompt((Point(x, 180),)))
+        image.segment(points=[(x, 180)])
     after = sent(rest)
 
     assert before["inline"] == after["inline"]
@@ -43,12 +43,12 @@ def test_a_restarted_triton_learns_of_the_memory_again(
     stack: EmbeddedStack, client: Client, rest: httpx.Client
 ) -> None:
     """The first click after a restart is answered from the same memory, with the same mask."""
-    images = [client.upload(photos.fresh(name)) for name in ("cat", "bus", "pizza")]
-    before = [client.segment(image, PROMPT).masks for image in images]
+    images = [client.image(photos.fresh(name)) for name in ("cat", "bus", "pizza")]
+    before = [image.segment(prompt=PROMPT).found for image in images]
     inline, done = sent(rest)["inline"], registered(rest)
     stack.restart("triton")
     reached_again = wait_until(lambda: rest.get("/readyz").status_code == 200)
-    after = [client.segment(image, PROMPT).masks for image in images]
+    after = [image.segment(prompt=PROMPT).found for image in images]
 
     assert reached_again
     assert before == after
@@ -58,12 +58,12 @@ def test_a_restarted_triton_learns_of_the_memory_again(
 
 def test_a_killed_gateway_leaves_no_memory(stack: EmbeddedStack, client: Client) -> None:
     """After kill -9 the next gateway deletes the file, and has Triton unmap it."""
-    image_id = client.upload(photos.fresh("cat"))
-    before = client.segment(image_id, PROMPT).masks
+    image = client.image(photos.fresh("cat"))
+    before = image.segment(prompt=PROMPT).found
     left = files(stack)
     os.kill(stack.pid("gateway"), signal.SIGKILL)
     stack.restart("gateway")
-    after = client.segment(image_id, PROMPT).masks
+    after = image.segment(prompt=PROMPT).found
     new = files(stack)
 
     assert before == after
@@ -74,7 +74,7 @@ def test_a_killed_gateway_leaves_no_memory(stack: EmbeddedStack, client: Client)
 
 def test_a_gateway_that_ends_takes_its_memory_along(stack: EmbeddedStack, client: Client) -> None:
     """When the gateway is stopped, neither a file nor a mapping in Triton is left."""
-    client.segment(client.upload(photos.fresh("cat")), PROMPT)
+    client.image(photos.fresh("cat")).segment(prompt=PROMPT)
     stack.stop("gateway")
     left = files(stack), known_to_triton(stack)
     stack.start("gateway")

@@ -106,7 +106,7 @@ PROTOCOLS = {"grpc": hover_over_grpc, "websocket": hover_over_websocket}
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_hovering(stack: EmbeddedStack, client: Client, protocol: str) -> None:
     """Of 1,000 prompts at 200 a second answers come in order, the last one too; what is superseded is not decoded."""
-    image_id = str(client.upload(photos.fresh("cat")))
+    image_id = str(client.image(photos.fresh("cat")).id)
     before, counted = counters(stack), prompts_counted(stack)
 
     heard = await PROTOCOLS[protocol](stack, image_id, PROMPTS)
@@ -126,7 +126,7 @@ async def test_hovering(stack: EmbeddedStack, client: Client, protocol: str) -> 
 
 async def test_a_cancelled_prompt_never_executes(stack: EmbeddedStack, client: Client) -> None:
     """While others keep the decoder busy, prompts that sit in Triton's queue are cancelled there, by its own count."""
-    image_id = str(client.upload(photos.fresh("cat")))
+    image_id = str(client.image(photos.fresh("cat")).id)
     before, counted = counters(stack), prompts_counted(stack)
 
     async with crowd(stack, image_id) as answered:
@@ -141,7 +141,7 @@ async def test_a_cancelled_prompt_never_executes(stack: EmbeddedStack, client: C
 
 async def test_a_gateway_that_stops_says_so(stack: EmbeddedStack, client: Client) -> None:
     """Open streams of both protocols end with SHUTTING_DOWN and not with a broken connection."""
-    target = pb.StreamTarget(image_id=str(client.upload(photos.fresh("cat"))))
+    target = pb.StreamTarget(image_id=str(client.image(photos.fresh("cat")).id))
     address = str(stack.endpoints.http).replace("http://", "ws://")
     async with (
         grpc.aio.insecure_channel(str(stack.endpoints.grpc)) as channel,

@@ -10,7 +10,6 @@ import pytest
 
 from maskforge.sam.variants import VARIANTS
 from maskgate.client import Client
-from maskgate.domain.prompt import Point, Prompt
 from maskgate.domain.timing import CacheTier
 from maskgate.stack import EmbeddedStack, StackConfig
 from maskgate.stack.stubs import Stubs
@@ -54,15 +53,15 @@ def stack(repository: Path) -> Iterator[EmbeddedStack]:
 def test_click(stack: EmbeddedStack, capsys: pytest.CaptureFixture[str]) -> None:
     """With default settings the first click waits for its encode and the next does not; memory stays within bounds."""
     with Client(str(stack.endpoints.grpc)) as client:
-        image_id = client.upload(photos.fresh("cat"))
-        first, second = (client.segment(image_id, Prompt((Point(160, 180),))) for _ in range(2))
+        image = client.image(photos.fresh("cat"))
+        first, second = (image.segment(points=[(160, 180)]) for _ in range(2))
     peak = peak_memory(stack, f"{MODEL}_encoder")
     with capsys.disabled():
         print(f"\n{MODEL}: encode {first.timing.encode:.1f} s, peak memory {peak} MiB")  # noqa: T201 - to be read
 
     assert [CacheTier.MISS, CacheTier.L1] == [answer.timing.cache_tier for answer in (first, second)]
-    assert first.masks == second.masks
-    assert photos.truth("cat").pixels.shape == first.masks[0].pixels.shape
+    assert first.found == second.found
+    assert photos.truth("cat").pixels.shape == first.best.pixels.shape
     assert 0 < peak < MOST_MEMORY
 
 

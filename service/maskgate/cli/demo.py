@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-import grpc
 
 from maskgate.cli.overlay import draw_overlay, draw_sheet
 from maskgate.cli.up import explain
-from maskgate.client import Client
+from maskgate.client import Client, MaskgateError
 from maskgate.domain.image import ImageId
 from maskgate.domain.prompt import Box, Point, Prompt
 from maskgate.domain.rle import Rle
@@ -122,8 +121,8 @@ def take_step(step: Step, endpoints: Endpoints, content: bytes) -> Result:
     """
     try:
         reply = _ASK[step.protocol](endpoints, content, step.prompt)
-    except (grpc.RpcError, OSError) as error:
-        reason = f"{error.code().name}: {error.details()}" if isinstance(error, grpc.RpcError) else error
+    except (MaskgateError, OSError) as error:
+        reason = f"{error.reason}: {error.message}" if isinstance(error, MaskgateError) else error
         raise click.ClickException(f"'{step.title}' over {step.protocol} failed: {reason}") from error
     timing = reply.timing
     row = Row(
@@ -149,9 +148,8 @@ def _write(photo: Path, output: Path, results: Sequence[Result]) -> None:
 
 def _over_grpc(endpoints: Endpoints, content: bytes, prompt: Prompt) -> Reply:
     with Client(str(endpoints.grpc), timeout=_TIMEOUT) as client:
-        answer = client.segment(client.upload(content), prompt)
-    best = answer.masks[0]
-    return Reply(best.pixels, best.predicted_iou, answer.timing)
+        answer = client.image(content).segment(prompt=prompt)
+    return Reply(answer.best.pixels, answer.best.predicted_iou, answer.timing)
 
 
 def _over_rest(endpoints: Endpoints, content: bytes, prompt: Prompt) -> Reply:

@@ -30,16 +30,14 @@ sentence in `metadata` (AIP-193). Which status a leaf becomes is decided in `tra
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 _LONGEST_TEXT = 200  # characters; gRPC sends errors as headers, and drops what is over 8 KB in all
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.1, 30.0  # seconds
 
 
 class MaskgateError(Exception):
-    """The root; never raised itself."""
+    """The root. The service raises leaves; its client raises this for an error that it knows nothing of."""
 
-    reason: ClassVar[str] = "UNKNOWN"
+    reason: str = "UNKNOWN"
     retry_after: float | None = None
     """Seconds after which the same call may succeed, if it may."""
 

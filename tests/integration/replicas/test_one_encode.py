@@ -48,7 +48,7 @@ def redis(stack: EmbeddedStack) -> Iterator[Redis]:
 def upload(gateways: list[Replica]) -> str:
     """A photo that nobody has seen yet."""
     with Client(str(gateways[0].endpoints.grpc)) as client:
-        return str(client.upload(photos.fresh("cat")))
+        return str(client.image(photos.fresh("cat")).id)
 
 
 def encodes(stack: EmbeddedStack) -> float:
@@ -61,7 +61,7 @@ def waits(gateways: list[Replica], result: str) -> float:
 
 
 def masks(answers: list[pb.SegmentResponse]) -> set[str]:
-    return {answer.masks[0].rle.counts for answer in answers}
+    return {answer.best.rle.counts for answer in answers}
 
 
 def test_fifty_first_clicks_encode_once(stack: EmbeddedStack, gateways: list[Replica], redis: Redis) -> None:

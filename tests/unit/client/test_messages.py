@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from maskgate import client
+from maskgate.client import _answers, _asking
 from maskgate.domain.mask_prompt import LogitsSource, MaskSource, PngSource
 from maskgate.domain.outline import Polygon
 from maskgate.domain.output import CroppedPng, LowResLogits, MaskFormat, MaskOutput, RenderedMask
@@ -43,24 +43,24 @@ def test_masks_come_as_they_were_sent(mask: RenderedMask, output: MaskOutput) ->
     """What the gateway writes the client reads: every form, and that one was not asked for or is empty."""
     sent = masks.from_mask(mask).SerializeToString()
 
-    assert mask == client._to_mask(pb.Mask.FromString(sent), output)
+    assert mask == _answers.to_mask(pb.Mask.FromString(sent), output)
 
 
 def test_wishes_arrive() -> None:
     """What the client asks for the gateway reads."""
-    assert EVERY_FORM == prompts.to_output(client._from_output(EVERY_FORM))
-    assert set(Multimask) == {prompts.to_multimask(value) for value in client._MULTIMASK.values()}
+    assert EVERY_FORM == prompts.to_output(_asking.from_output(EVERY_FORM))
+    assert set(Multimask) == {prompts.to_multimask(value) for value in _asking._MULTIMASK.values()}
 
 
 def test_coordinate_spaces_arrive() -> None:
     """The client names each space as the gateway does."""
-    assert set(CoordinateSpace) == {prompts._COORDINATES[value] for value in client._COORDINATES.values()}
+    assert set(CoordinateSpace) == {prompts._COORDINATES[value] for value in _asking._COORDINATES.values()}
 
 
 @pytest.mark.parametrize("mask", [LogitsSource(b"12"), PngSource(b"png")])
 def test_masks_to_start_from_arrive(mask: MaskSource) -> None:
     """What the client starts from the gateway reads."""
-    assert mask == prompts._to_mask(client._from_source(mask))
+    assert mask == prompts._to_mask(_asking._from_source(mask))
 
 
 def test_pixels_need_runs() -> None:

@@ -1,0 +1,130 @@
+"""The connection to a gateway: a channel, the secret that goes along with each call, and the time that it may take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import grpc
+
+from maskgate.client._errors import translated
+from maskgate.client._retries import Retries
+from maskgate.transport.grpc._pb.images_pb2_grpc import ImageServiceStub
+from maskgate.transport.grpc._pb.models_pb2_grpc import ModelServiceStub
+from maskgate.transport.grpc._pb.segmentation_pb2_grpc import SegmentationServiceStub
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from os import PathLike
+
+    from google.protobuf.message import Message
+
+_OPTIONS = (
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.enable_http_proxy", 0),  # gRPC would ask the environment's proxy even for 127.0.0.1
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """How a gateway proves who it is, and the client, where the gateway asks for that. Files are PEM.
+
+    Attributes:
+        ca: Authorities to trust rather than those that gRPC knows.
+        certificate: The client's own certificate with its chain (mTLS).
+        key: The key of that certificate.
+    """
+
+    ca: str | PathLike[str] | None = None
+    certificate: str | PathLike[str] | None = None
+    key: str | PathLike[str] | None = None
+
+    def credentials(self) -> grpc.ChannelCredentials:
+        """Read the files. Raises OSError."""
+        ca, key, certificate = (file and Path(file).read_bytes() for file in (self.ca, self.key, self.certificate))
+        return grpc.ssl_channel_credentials(ca or None, key or None, certificate or None)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Where a gateway is, and how it is asked.
+
+    Attributes:
+        address: `host:port` of its gRPC endpoint.
+        api_key: Goes along with each call.
+        tls: How it is proven; None is in the clear.
+        seconds: For each call.
+        attempts: For each call.
+    """
+
+    address: str
+    api_key: str | None
+    tls: Tls | None
+    seconds: float
+    attempts: int
+
+
+class Gateway:
+    """A gateway that can be asked. The channel is opened by the first call, in the event loop of that call."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._retries = Retries(access.attempts)
+        self._metadata = [("authorization", f"Bearer {access.api_key}")] if access.api_key else []
+
+    @cached_property
+    def _channel(self) -> grpc.aio.Channel:
+        access = self._access
+        if access.tls is None:
+            return grpc.aio.insecure_channel(access.address, options=_OPTIONS)
+        return grpc.aio.secure_channel(access.address, access.tls.credentials(), options=_OPTIONS)
+
+    @cached_property
+    def segmentation(self) -> Any:  # noqa: ANN401 - generated stubs are untyped
+        """The methods of SegmentationService."""
+        return SegmentationServiceStub(self._channel)  # type: ignore[no-untyped-call]
+
+    @cached_property
+    def images(self) -> Any:  # noqa: ANN401
+        """The methods of ImageService."""
+        return ImageServiceStub(self._channel)  # type: ignore[no-untyped-call]
+
+    @cached_property
+    def models(self) -> Any:  # noqa: ANN401
+        """The methods of ModelService."""
+        return ModelServiceStub(self._channel)  # type: ignore[no-untyped-call]
+
+    async def ask(self, method: Any, request: Message) -> Any:  # noqa: ANN401
+        """Call a method of one response, again where that helps.
+
+        Raises:
+            MaskgateError: The gateway refuses, does not answer in time, or cannot be reached.
+        """
+
+        async def once(seconds: float) -> Any:  # noqa: ANN401
+            with translated(self._access.address):
+                return await method(request, timeout=seconds, metadata=self._metadata)
+
+        return await self._retries(once, seconds=self._access.seconds)
+
+    async def listen(self, method: Any, request: Message) -> AsyncIterator[Any]:  # noqa: ANN401
+        """Call a method of many responses, once.
+
+        Raises:
+            MaskgateError: As `ask` does.
+        """
+        with translated(self._access.address):
+            call = method(request, metadata=self._metadata)
+            try:
+                async for response in call:
+                    yield response
+            finally:
+                call.cancel()
+
+    async def close(self) -> None:
+        """Close the channel, if it was opened; calls under way are cancelled."""
+        if "_channel" in self.__dict__:
+            await self._channel.close()

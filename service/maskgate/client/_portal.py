@@ -1,0 +1,54 @@
+"""An event loop in a thread of its own, for callers that have none."""
+
+from __future__ import annotations
+
+import asyncio
+from threading import Thread, current_thread
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Coroutine, Iterator
+
+_T = TypeVar("_T")
+
+
+class Portal:
+    """Runs coroutines in its thread, and waits for them. The thread starts at once and ends with `close`."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = Thread(target=self._loop.run_forever, name="maskgate-client", daemon=True)
+        self._thread.start()
+
+    def run(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
+        """Wait for what a coroutine returns or raises. Where the wait is interrupted, it is cancelled."""
+        running = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        try:
+            return running.result()
+        finally:
+            running.cancel()
+
+    def iterate(self, items: AsyncIterator[_T]) -> Iterator[_T]:
+        """Yield what an asynchronous iterator yields, each when it is asked for."""
+        while True:
+            try:
+                yield self.run(_next(items))
+            except StopAsyncIteration:
+                return
+
+    def close(self, last: Coroutine[Any, Any, None]) -> None:
+        """Run one last coroutine, then end the thread."""
+        asyncio.run_coroutine_threadsafe(self._end(last), self._loop)
+        if current_thread() is not self._thread:  # which collects garbage, too
+            self._thread.join()
+            self._loop.close()
+
+    async def _end(self, last: Coroutine[Any, Any, None]) -> None:
+        try:
+            await last
+        finally:
+            self._loop.stop()
+
+
+async def _next(items: AsyncIterator[_T]) -> _T:
+    return await anext(items)
