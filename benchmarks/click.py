@@ -9,7 +9,7 @@ with pixels, as a viewer of its own would use it. A second service has a decoder
 from __future__ import annotations
 
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -21,6 +21,7 @@ from benchmarks import instant_model
 from benchmarks.building import build
 from benchmarks.decoders import Graph, OfficialDecoder, Scene, export_official
 from benchmarks.encoders import PHOTO
+from benchmarks.grpc_clicks import GrpcClicks
 from benchmarks.measuring import (
     Bound,
     Ratio,
@@ -33,9 +34,9 @@ from benchmarks.measuring import (
     write_results,
 )
 from benchmarks.reference import vit_of
-from benchmarks.service import CENTRE, MODEL, WEIGHTS, calm_reference, embeddings, photos, running
+from benchmarks.service import CENTRE, MODEL, PATIENCE, WEIGHTS, calm_reference, embeddings, photos, running
 from maskforge.sam.precision import Precision
-from maskgate.client import Client
+from maskgate.domain.rle import Rle
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,8 +44,7 @@ if TYPE_CHECKING:
     from benchmarks.decoders import OurDecoder
     from benchmarks.measuring import Contender
     from benchmarks.service import Service
-    from maskgate.client import Answer
-    from maskgate.domain.rle import Rle
+    from maskgate.transport.grpc._pb import segmentation_pb2 as pb
 
 RESULTS: Final = Path("benchmarks", "results", "click.json")
 INSTANT: Final = "instant"
@@ -84,14 +84,14 @@ class InProcess:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A service and a client of it."""
+    """A service, and clicks on it."""
 
     service: Service
-    client: Client
+    clicks: GrpcClicks
 
-    def click(self) -> Answer:
+    def click(self) -> pb.SegmentResponse:
         """Click in the middle of the photo."""
-        return self.client.segment(self.service.images[0], CENTRE)
+        return self.clicks(str(self.service.images[0]), CENTRE)
 
 
 @click.command()
@@ -125,7 +125,7 @@ def prepare(folder: Path, opened: ExitStack) -> tuple[InProcess, Served]:
 def open_service(model: str, repository: Path, opened: ExitStack) -> Served:
     """Run a stack that knows the photo, and connect to it."""
     service = opened.enter_context(running(model, repository, photos(1)))
-    return Served(service, opened.enter_context(Client(service.grpc)))
+    return Served(service, opened.enter_context(closing(GrpcClicks(service.grpc, timeout=PATIENCE))))
 
 
 def measure(in_process: InProcess, served: Mapping[str, Served], rounds: int) -> dict[str, Any]:
@@ -184,11 +184,9 @@ def require_same_mask(in_process: InProcess, served: Served) -> float:
     return overlap
 
 
-def _rle(answer: Answer) -> Rle:
+def _rle(answer: pb.SegmentResponse) -> Rle:
     rle = answer.masks[0].rle
-    if rle is None:
-        raise RuntimeError("the answer has no runs")
-    return rle
+    return Rle(rle.height, rle.width, rle.counts)
 
 
 if __name__ == "__main__":

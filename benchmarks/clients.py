@@ -18,9 +18,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from maskgate.client import Client
-from maskgate.domain.image import ImageId
-from maskgate.domain.prompt import Point, Prompt
+from benchmarks.grpc_clicks import GrpcClicks
+from maskgate.domain.prompt import Point
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,9 +112,8 @@ def _client(load: Load, number: int, end: float) -> list[tuple[float, float]]:
 
 
 def _service_grpc(load: Load) -> Ask:
-    client = Client(load.address, timeout=PATIENCE)
-    images = [ImageId.parse(image) for image in load.images]
-    return lambda image, point: client.segment(images[image], Prompt((point,)))
+    click = GrpcClicks(load.address, timeout=PATIENCE)
+    return lambda image, point: click(load.images[image], point)
 
 
 def _service_rest(load: Load) -> Ask:

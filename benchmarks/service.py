@@ -19,7 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from benchmarks.encoders import PHOTO, draw_photo_of
 from benchmarks.reference import as_jpeg, calm, predictor, seeded_reference, vit_of
 from maskgate.client import Client
-from maskgate.domain.prompt import Point, Prompt
+from maskgate.domain.prompt import Point
 from maskgate.stack import EmbeddedStack, StackConfig
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 MODEL: Final = "vit_b"
 WEIGHTS: Final = "random, calmed"
-CENTRE: Final = Prompt((Point(PHOTO.width / 2, PHOTO.height / 2),))
+CENTRE: Final = Point(PHOTO.width / 2, PHOTO.height / 2)
 PATIENCE: Final = 10.0
 """Seconds for the metrics."""
 
@@ -127,6 +127,6 @@ def stack_of(model: str, repository: Path) -> StackConfig:
 
 
 def _encode(client: Client, file: bytes) -> ImageId:
-    image = client.upload(file)
-    client.segment(image, CENTRE)
-    return image
+    image = client.image(file)
+    image.segment(points=[CENTRE])
+    return image.id

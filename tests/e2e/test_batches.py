@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from maskgate.domain.image import ImageId
-from maskgate.domain.prompt import Box, Multimask, Point, Prompt
+from maskgate.domain.prompt import Multimask, Point
 from maskgate.transport.grpc._pb import segmentation_pb2 as pb
 from maskgate.transport.grpc._pb.segmentation_pb2_grpc import SegmentationServiceStub
 from tests.e2e import photos
@@ -48,24 +48,24 @@ def test_a_batch_answers_what_the_prompts_would_alone(
     client: Client, segment_batch: SegmentBatch, count: int, multimask: Multimask
 ) -> None:
     """Bit for bit: the decoder of many computes what the decoder of one does."""
-    image = client.upload(photos.fresh("cat"))
+    image = client.image(photos.fresh("cat"))
     request = pb.SegmentBatchRequest(multimask=f"MULTIMASK_{multimask.name}")  # type: ignore[arg-type] # its name
-    request.images.add(image_id=str(image), prompts=clicks(GRID[:count]))
+    request.images.add(image_id=str(image.id), prompts=clicks(GRID[:count]))
 
     (found,) = segment_batch(request).images
 
-    alone = [client.segment(image, Prompt((Point(*point),)), multimask=multimask) for point in GRID[:count]]
-    assert [[mask.rle and mask.rle.counts for mask in answer.masks] for answer in alone] == counts(found)
+    alone = [image.segment(points=[point], multimask=multimask) for point in GRID[:count]]
+    assert [[mask.rle and mask.rle.counts for mask in answer.found] for answer in alone] == counts(found)
 
 
 def test_many_boxes_are_few_executions(stack: EmbeddedStack, client: Client, segment_batch: SegmentBatch) -> None:
     """64 boxes are one execution of the decoder of many; one more goes to the decoder of one."""
-    image = client.upload(photos.fresh("bus"))
+    image = client.image(photos.fresh("bus"))
     boxes = [pb.Prompt(box=pb.Box(x1=x - 30, y1=y - 20, x2=x + 30, y2=y + 20)) for x, y in [*GRID, (200, 150)]]
-    client.segment(image, Prompt(box=Box(10, 10, 50, 50)))
+    image.segment(box=(10, 10, 50, 50))
     before = _executions(stack)
 
-    request = pb.SegmentBatchRequest(images=[pb.ImagePrompts(image_id=str(image), prompts=boxes)])
+    request = pb.SegmentBatchRequest(images=[pb.ImagePrompts(image_id=str(image.id), prompts=boxes)])
     (found,) = segment_batch(request).images
 
     many, one = (after - count for after, count in zip(_executions(stack), before, strict=True))
@@ -77,16 +77,16 @@ def test_images_beside_each_other(client: Client, segment_batch: SegmentBatch) -
     """Objects of three photos by their boxes; a photo that is not there, and a box beside one, say so."""
     names = ("cat", "bus", "pizza")
     truths = [photos.truth(name) for name in names]
-    images = [client.upload(photos.fresh(name)) for name in names]
+    images = [client.image(photos.fresh(name)) for name in names]
     boxes = [pb.Box(x1=it.box.x1, y1=it.box.y1, x2=it.box.x2, y2=it.box.y2) for it in truths]
     request = pb.SegmentBatchRequest()
     for image, box in zip(images, boxes, strict=True):
-        request.images.add(image_id=str(image), prompts=[pb.Prompt(box=box), pb.Prompt(box=pb.Box(x2=9999, y2=1))])
+        request.images.add(image_id=str(image.id), prompts=[pb.Prompt(box=box), pb.Prompt(box=pb.Box(x2=9999, y2=1))])
     request.images.add(image_id=str(ImageId.of(b"lost")), prompts=[pb.Prompt(box=boxes[0])])
 
     *found, lost = segment_batch(request).images
 
-    again = [client.segment(image, Prompt(box=it.box)).masks for image, it in zip(images, truths, strict=True)]
+    again = [image.segment(box=it.box).found for image, it in zip(images, truths, strict=True)]
     assert ["IMAGE_NOT_FOUND", 0] == [lost.error.reason, len(lost.prompts)]
     assert ["INVALID_PROMPT"] * 3 == [part.prompts[1].error.reason for part in found]
     assert [masks[0].rle and masks[0].rle.counts for masks in again] == [counts(part)[0][0] for part in found]
@@ -100,7 +100,7 @@ def test_forty_clicks(stack: EmbeddedStack, client: Client) -> None:
     inside = [Point(float(columns[index]), float(rows[index])) for index in range(0, len(rows), len(rows) // 40)][:40]
     before = _executions(stack)
 
-    (mask,) = client.segment(client.upload(photos.fresh("cat")), Prompt(tuple(inside))).masks
+    (mask,) = client.image(photos.fresh("cat")).segment(points=inside).found
 
     many, one = (after - count for after, count in zip(_executions(stack), before, strict=True))
     assert (1, 0) == (many, one)

@@ -51,7 +51,7 @@ def test_other_gateways_forget_it(gateways: list[Replica]) -> None:
     """One has copy and embedding in its memory, the other deletes the image: both forget, and nothing comes back."""
     one, other = gateways
     with Client(str(one.endpoints.grpc)) as client:
-        image_id = str(client.upload(photos.fresh("cat")))
+        image_id = str(client.image(photos.fresh("cat")).id)
     before = [click(one, image_id), click(other, image_id)]
     kept = one.sample("maskgate_embedding_cache_bytes")
 
