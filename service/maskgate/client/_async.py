@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from maskgate.client._answers import to_image
 from maskgate.client._gateway import Access, Gateway, Tls
 from maskgate.client._image import AsyncImage, upload
 from maskgate.client._models import Model, to_model
 from maskgate.client._sources import content_of
-from maskgate.domain.errors import ImageNotFound
+from maskgate.domain.errors import ImageNotFound, Overloaded, Unavailable
 from maskgate.domain.image import ImageId
 from maskgate.transport.grpc._pb import models_pb2
 from maskgate.transport.grpc._pb import segmentation_pb2 as pb
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from types import TracebackType
+
+    from google.protobuf.message import Message
 
     from maskgate.client._sources import Source
     from maskgate.domain.image import ImageInfo
@@ -79,11 +82,12 @@ class AsyncClient:
             MaskgateError: The gateway refuses, does not answer in time, or cannot be reached.
         """
         if isinstance(source, ImageId):
-            return AsyncImage(self._gateway, await self._info(source), None)
+            return AsyncImage(self._gateway, await self._kept(source, self._gateway.ask), None)
         content = await asyncio.to_thread(content_of, source)
+        image_id = await asyncio.to_thread(ImageId.of, content)
         try:
-            info = await self._info(await asyncio.to_thread(ImageId.of, content))
-        except ImageNotFound:
+            info = await self._kept(image_id, self._gateway.ask_once)
+        except (ImageNotFound, Overloaded, Unavailable):  # without Redis nobody knows, and uploads work all the same
             info = await upload(self._gateway, content)
         return AsyncImage(self._gateway, info, content)
 
@@ -99,7 +103,7 @@ class AsyncClient:
         response: models_pb2.GetModelResponse = await self._gateway.ask(self._gateway.models.GetModel, request)
         return to_model(response.model)
 
-    async def _info(self, image_id: ImageId) -> ImageInfo:
+    async def _kept(self, image_id: ImageId, ask: Callable[[Any, Message], Awaitable[Any]]) -> ImageInfo:
         request = pb.GetImageRequest(image_id=str(image_id))
-        response: pb.GetImageResponse = await self._gateway.ask(self._gateway.segmentation.GetImage, request)
+        response: pb.GetImageResponse = await ask(self._gateway.segmentation.GetImage, request)
         return to_image(response.image)

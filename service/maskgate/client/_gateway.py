@@ -103,12 +103,15 @@ class Gateway:
         Raises:
             MaskgateError: The gateway refuses, does not answer in time, or cannot be reached.
         """
+        return await self._retries(lambda seconds: self._once(method, request, seconds), seconds=self._access.seconds)
 
-        async def once(seconds: float) -> Any:  # noqa: ANN401
-            with translated(self._access.address):
-                return await method(request, timeout=seconds, metadata=self._metadata)
+    async def ask_once(self, method: Any, request: Message) -> Any:  # noqa: ANN401
+        """Call a method of one response, where there is another way if it fails. Raises MaskgateError."""
+        return await self._once(method, request, self._access.seconds)
 
-        return await self._retries(once, seconds=self._access.seconds)
+    async def _once(self, method: Any, request: Message, seconds: float) -> Any:  # noqa: ANN401
+        with translated(self._access.address):
+            return await method(request, timeout=seconds, metadata=self._metadata)
 
     async def listen(self, method: Any, request: Message) -> AsyncIterator[Any]:  # noqa: ANN401
         """Call a method of many responses, once.

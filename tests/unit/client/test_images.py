@@ -7,16 +7,25 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from maskgate.client import ImageId, ImageSize, errors
+from maskgate.client import AsyncClient, ImageId, ImageInfo, ImageSize, errors
+from maskgate.domain.errors import StoreUnavailable
 from tests import pictures
+from tests.fakes import FakeStore
+from tests.unit.client.conftest import serving
+from tests.unit.transport.world import World
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from maskgate.client import AsyncClient
-    from tests.unit.transport.world import World
 
 PHOTO = pictures.png(40, 30)
+
+
+class Forgetful(FakeStore):
+    """Takes images, and cannot tell which it has."""
+
+    async def info(self, image_id: ImageId) -> ImageInfo | None:
+        raise StoreUnavailable("The store is away.", image_id=image_id)
 
 
 async def test_an_image_is_uploaded_once(client: AsyncClient, world: World) -> None:
@@ -105,3 +114,13 @@ async def test_what_is_no_image(client: AsyncClient) -> None:
 
     assert "INVALID_IMAGE" == refused.value.reason
     assert "INVALID_ARGUMENT" == refused.value.__cause__.code().name  # type: ignore[union-attr]
+
+
+async def test_a_store_that_cannot_be_asked() -> None:
+    """Where nobody knows whether an image is kept it is uploaded, which the gateway can take all the same."""
+    world = World(store=Forgetful())
+    async with serving(world) as served, AsyncClient(served.address) as client:
+        image = await client.image(PHOTO)
+
+    assert ImageId.of(PHOTO) == image.id
+    assert 1 == world.answered("grpc", "GetImage", "UNAVAILABLE")
