@@ -108,7 +108,7 @@ def _photo(width: int) -> Image.Image:
 def _ours(photo: Image.Image, points: int, repeats: int) -> tuple[list[float], Found]:
     config = StackConfig(grpc_port=0, http_port=0, triton_grpc_port=0, triton_metrics_port=0)
     with EmbeddedStack(config, announce=click.echo) as stack, Client(str(stack.endpoints.grpc)) as client:
-        image_id = str(client.upload(_png(photo)))
+        image_id = str(client.image(_png(photo)).id)
         options = (("grpc.enable_http_proxy", 0), ("grpc.max_receive_message_length", -1))
         with grpc.insecure_channel(str(stack.endpoints.grpc), options=options) as channel:
             _generate(channel, image_id, 8)  # encodes the photo, and makes what is made once

@@ -26,14 +26,14 @@ WHILE_BUSY = 0.1
 
 async def test_both_protocols_find_the_same(stack: EmbeddedStack, client: Client) -> None:
     """A cat is found with its parts, over gRPC and line by line over HTTP, and after a cursor the rest of it."""
-    image = client.upload(photos.fresh("cat"))
+    image = client.image(photos.fresh("cat"))
     async with grpc.aio.insecure_channel(str(stack.endpoints.grpc)) as channel:
         stub = GenerationServiceStub(channel)  # type: ignore[no-untyped-call] # generated
-        request = pb.GenerateMasksRequest(image_id=str(image), points_per_side=8, **SEARCH)
+        request = pb.GenerateMasksRequest(image_id=str(image.id), points_per_side=8, **SEARCH)
         responses = [response async for response in stub.GenerateMasks(request, timeout=60)]
 
-    lines = _over_http(stack, str(image), {"points_per_side": 8, **SEARCH})
-    rest = _over_http(stack, str(image), {"points_per_side": 8, **SEARCH, "cursor": responses[0].cursor})
+    lines = _over_http(stack, str(image.id), {"points_per_side": 8, **SEARCH})
+    rest = _over_http(stack, str(image.id), {"points_per_side": 8, **SEARCH, "cursor": responses[0].cursor})
 
     found = [response.mask.mask.rle.counts for response in responses if response.WhichOneof("event") == "mask"]
     assert found
@@ -49,10 +49,10 @@ def _over_http(stack: EmbeddedStack, image: str, body: dict[str, Any]) -> list[d
 
 async def test_a_cancelled_generation_stops_and_lets_others_live(stack: EmbeddedStack, client: Client) -> None:
     """While it runs the gateway answers at once; once it is cancelled Triton decodes no more than what it had begun."""
-    image = client.upload(photos.fresh("bus"))
+    image = client.image(photos.fresh("bus"))
     async with grpc.aio.insecure_channel(str(stack.endpoints.grpc)) as channel:
         stub = GenerationServiceStub(channel)  # type: ignore[no-untyped-call] # generated
-        call = stub.GenerateMasks(pb.GenerateMasksRequest(image_id=str(image), points_per_side=64), timeout=60)
+        call = stub.GenerateMasks(pb.GenerateMasksRequest(image_id=str(image.id), points_per_side=64), timeout=60)
         await call.read()
         async with httpx.AsyncClient(trust_env=False) as http:
             took = [await _timed(http, f"{stack.endpoints.http}/livez") for _ in range(20)]

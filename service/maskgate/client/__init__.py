@@ -5,10 +5,12 @@ What is listed here is the public face; all else in this package may change.
 
 from maskgate.client._asking import Asked, Pointing, Wishes
 from maskgate.client._async import AsyncClient
+from maskgate.client._everything import Progress, Searching, Thing
 from maskgate.client._gateway import Tls
 from maskgate.client._image import AsyncImage, AsyncResult
 from maskgate.client._models import Model
-from maskgate.client._sync import Client, Image, Result
+from maskgate.client._stream import AsyncStream, StreamAnswer
+from maskgate.client._sync import Client, Image, Result, Stream
 from maskgate.domain import errors
 from maskgate.domain.errors import MaskgateError
 from maskgate.domain.image import ImageId, ImageInfo, ImageSize
@@ -25,6 +27,7 @@ __all__ = [
     "AsyncClient",
     "AsyncImage",
     "AsyncResult",
+    "AsyncStream",
     "Box",
     "CacheTier",
     "Client",
@@ -44,9 +47,14 @@ __all__ = [
     "Point",
     "Pointing",
     "Polygon",
+    "Progress",
     "Prompt",
     "Result",
     "Rle",
+    "Searching",
+    "Stream",
+    "StreamAnswer",
+    "Thing",
     "Timing",
     "Tls",
     "Wishes",

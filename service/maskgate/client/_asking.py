@@ -167,6 +167,27 @@ def segment_request(image_id: str, prompt: Prompt, wanted: Wanted) -> pb.Segment
     )
 
 
+def batch_request(image_id: str, prompts: Sequence[Prompt], wanted: Wanted) -> pb.SegmentBatchRequest:
+    """Ask for the masks of many prompts on one image, in the coordinates of the first."""
+    return pb.SegmentBatchRequest(
+        images=[pb.ImagePrompts(image_id=image_id, prompts=map(from_prompt, prompts))],
+        multimask=_MULTIMASK[wanted.multimask],
+        model=wanted.model,
+        coordinates=_COORDINATES[prompts[0].coordinates],
+        output=from_output(wanted.output),
+    )
+
+
+def from_multimask(multimask: Multimask) -> pb.Multimask:
+    """Write how many masks are wanted."""
+    return _MULTIMASK[multimask]
+
+
+def from_coordinates(coordinates: CoordinateSpace) -> pb.CoordinateSpace:
+    """Write what numbers mean."""
+    return _COORDINATES[coordinates]
+
+
 def from_prompt(prompt: Prompt) -> pb.Prompt:
     """Write what is pointed at, but for the meaning of its coordinates."""
     box = prompt.box

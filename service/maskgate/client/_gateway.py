@@ -11,12 +11,13 @@ import grpc
 
 from maskgate.client._errors import translated
 from maskgate.client._retries import Retries
+from maskgate.transport.grpc._pb.generation_pb2_grpc import GenerationServiceStub
 from maskgate.transport.grpc._pb.images_pb2_grpc import ImageServiceStub
 from maskgate.transport.grpc._pb.models_pb2_grpc import ModelServiceStub
 from maskgate.transport.grpc._pb.segmentation_pb2_grpc import SegmentationServiceStub
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator
     from os import PathLike
 
     from google.protobuf.message import Message
@@ -68,11 +69,15 @@ class Access:
 
 
 class Gateway:
-    """A gateway that can be asked. The channel is opened by the first call, in the event loop of that call."""
+    """A gateway that can be asked. The channel is opened by the first call, in the event loop of that call.
+
+    Attributes:
+        retries: Tries calls again.
+    """
 
     def __init__(self, access: Access) -> None:
         self._access = access
-        self._retries = Retries(access.attempts)
+        self.retries = Retries(access.attempts)
         self._metadata = [("authorization", f"Bearer {access.api_key}")] if access.api_key else []
 
     @cached_property
@@ -93,9 +98,19 @@ class Gateway:
         return ImageServiceStub(self._channel)  # type: ignore[no-untyped-call]
 
     @cached_property
+    def generation(self) -> Any:  # noqa: ANN401
+        """The methods of GenerationService."""
+        return GenerationServiceStub(self._channel)  # type: ignore[no-untyped-call]
+
+    @cached_property
     def models(self) -> Any:  # noqa: ANN401
         """The methods of ModelService."""
         return ModelServiceStub(self._channel)  # type: ignore[no-untyped-call]
+
+    @property
+    def seconds(self) -> float:
+        """How long a call may take."""
+        return self._access.seconds
 
     async def ask(self, method: Any, request: Message) -> Any:  # noqa: ANN401
         """Call a method of one response, again where that helps.
@@ -103,7 +118,7 @@ class Gateway:
         Raises:
             MaskgateError: The gateway refuses, does not answer in time, or cannot be reached.
         """
-        return await self._retries(lambda seconds: self._once(method, request, seconds), seconds=self._access.seconds)
+        return await self.retries(lambda seconds: self._once(method, request, seconds), seconds=self._access.seconds)
 
     async def ask_once(self, method: Any, request: Message) -> Any:  # noqa: ANN401
         """Call a method of one response, where there is another way if it fails. Raises MaskgateError."""
@@ -113,8 +128,12 @@ class Gateway:
         with translated(self._access.address):
             return await method(request, timeout=seconds, metadata=self._metadata)
 
-    async def listen(self, method: Any, request: Message) -> AsyncIterator[Any]:  # noqa: ANN401
-        """Call a method of many responses, once.
+    async def listen(
+        self,
+        method: Any,  # noqa: ANN401
+        request: Message | AsyncIterator[Message],
+    ) -> AsyncGenerator[Any, None]:
+        """Call a method of many responses, once. It may take as long as the gateway lets it.
 
         Raises:
             MaskgateError: As `ask` does.

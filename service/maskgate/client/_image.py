@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from maskgate.client._answers import to_image, to_masks, to_timing
-from maskgate.client._asking import Asked, Wanted, prompt_of, segment_request
+import numpy as np
+
+from maskgate.client._answers import to_cache_tier, to_image, to_masks, to_timing
+from maskgate.client._asking import Asked, Wanted, Wishes, batch_request, prompt_of, segment_request
+from maskgate.client._errors import error_of_part
+from maskgate.client._everything import Search, Searching, Thing
 from maskgate.client._result import Answer
-from maskgate.domain.errors import ImageNotFound, MaskHandleNotFound
+from maskgate.client._stream import AsyncStream
+from maskgate.domain.errors import DeadlineExceeded, ImageNotFound, MaskHandleNotFound
 from maskgate.domain.image import ImageSize
 from maskgate.domain.mask_prompt import HandleSource
-from maskgate.domain.prompt import Prompt
+from maskgate.domain.prompt import CoordinateSpace, Prompt
 from maskgate.transport.grpc._pb import images_pb2
 from maskgate.transport.grpc._pb import segmentation_pb2 as pb
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
     from typing import Unpack
 
+    import numpy.typing as npt
+
     from maskgate.client._gateway import Gateway
+    from maskgate.domain.errors import MaskgateError
     from maskgate.domain.image import ImageId, ImageInfo
+    from maskgate.domain.timing import CacheTier
 
 _T = TypeVar("_T")
 
@@ -81,6 +91,69 @@ class AsyncImage:
         except MaskHandleNotFound:
             return await self._segment(prompt, wanted)
 
+    async def segment_many(
+        self, prompts: Iterable[Prompt], **wishes: Unpack[Wishes]
+    ) -> list[AsyncResult | MaskgateError]:
+        """Find the masks of many prompts in one call.
+
+        All need the same coordinates. One that fails is an error in its place.
+
+        Raises:
+            MaskgateError: The gateway refuses all, does not answer in time, or cannot be reached.
+            ValueError: What is asked makes no sense.
+        """
+        wanted, asked = Wanted.of(wishes), list(prompts)
+        if len({prompt.coordinates for prompt in asked}) != 1:
+            raise ValueError("there must be prompts, and all in the same coordinates")
+        request = batch_request(str(self.id), asked, wanted)
+        response: pb.SegmentBatchResponse = await self._kept(
+            lambda: self._gateway.ask(self._gateway.segmentation.SegmentBatch, request)
+        )
+        (found,) = response.images
+        return [
+            error_of_part(part.error) if part.HasField("error") else self._part(part, prompt, response, wanted)
+            for part, prompt in zip(found.prompts, asked, strict=True)
+        ]
+
+    async def everything(self, **asked: Unpack[Searching]) -> AsyncIterator[Thing]:
+        """Find everything in the image, as the reference's automatic mask generator does; each once it is settled.
+
+        A search that is cut off goes on where it was.
+
+        Raises:
+            MaskgateError: The gateway refuses, or cannot be reached.
+        """
+        await self.encode(asked.get("model", ""))
+        async with aclosing(Search(self._gateway, str(self.id), asked).things()) as things:
+            async for thing in things:
+                yield thing
+
+    def stream(self, coordinates: CoordinateSpace | str = "pixels", **wishes: Unpack[Wishes]) -> AsyncStream:
+        """Answer prompts at the rate of a mouse: send them whenever it moves, and iterate over the answers."""
+        return AsyncStream(self._gateway, str(self.id), Wanted.of(wishes), CoordinateSpace(coordinates))
+
+    async def encode(self, model: str = "") -> CacheTier:
+        """Encode the image ahead of its first prompt; tell where its embedding was.
+
+        Raises:
+            MaskgateError: The gateway refuses, does not answer in time, or cannot be reached.
+        """
+        source = images_pb2.ImageSource(image_id=str(self.id))
+        request = images_pb2.EncodeImagesRequest(images=[source], model=model)
+        return await self._kept(lambda: self._encode(request))
+
+    async def embedding(self, model: str = "") -> npt.NDArray[np.float16]:
+        """Return the embedding of the image, float16 [C, E, E], for decoding elsewhere.
+
+        Raises:
+            MaskgateError: The gateway refuses, does not answer in time, or cannot be reached.
+        """
+        request = images_pb2.GetEmbeddingRequest(image_id=str(self.id), model=model)
+        response: images_pb2.GetEmbeddingResponse = await self._kept(
+            lambda: self._gateway.ask(self._gateway.images.GetEmbedding, request)
+        )
+        return np.frombuffer(response.embedding, "<f2").reshape(tuple(response.model.embedding_shape))
+
     async def delete(self) -> None:
         """Have the gateway forget the image and its embeddings.
 
@@ -103,6 +176,19 @@ class AsyncImage:
             to_timing(response.timing),
             self,
         )
+
+    def _part(
+        self, part: pb.PromptResult, prompt: Prompt, response: pb.SegmentBatchResponse, wanted: Wanted
+    ) -> AsyncResult:
+        masks, timing = to_masks(part.masks, wanted.output), to_timing(response.images[0].timing)
+        return AsyncResult(masks, prompt, response.model, self.size, timing, self)
+
+    async def _encode(self, request: images_pb2.EncodeImagesRequest) -> CacheTier:
+        async for response in self._gateway.listen(self._gateway.images.EncodeImages, request):
+            if response.HasField("error"):
+                raise error_of_part(response.error)
+            return to_cache_tier(response.cache_tier)
+        raise DeadlineExceeded("The gateway ended the call without an answer.")
 
     async def _kept(self, ask: Callable[[], Awaitable[_T]]) -> _T:
         """Ask; where the image has been forgotten, upload it and ask again, once."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
 from threading import Thread, current_thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine, Iterator
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 
 _T = TypeVar("_T")
 
@@ -28,13 +29,20 @@ class Portal:
         finally:
             running.cancel()
 
+    def call(self, function: Callable[[], _T]) -> _T:
+        """Call a function in the thread, and wait for what it returns or raises."""
+        return self.run(_called(function))
+
     def iterate(self, items: AsyncIterator[_T]) -> Iterator[_T]:
-        """Yield what an asynchronous iterator yields, each when it is asked for."""
-        while True:
-            try:
-                yield self.run(_next(items))
-            except StopAsyncIteration:
-                return
+        """Yield what an asynchronous generator yields, each when it is asked for; end it when nobody asks any more."""
+        try:
+            while True:
+                try:
+                    yield self.run(_next(items))
+                except StopAsyncIteration:
+                    return
+        finally:
+            self.run(_ended(items))
 
     def close(self, last: Coroutine[Any, Any, None]) -> None:
         """Run one last coroutine, then end the thread."""
@@ -52,3 +60,12 @@ class Portal:
 
 async def _next(items: AsyncIterator[_T]) -> _T:
     return await anext(items)
+
+
+async def _called(function: Callable[[], _T]) -> _T:
+    return function()
+
+
+async def _ended(items: AsyncIterator[Any]) -> None:
+    if isinstance(items, AsyncGenerator):
+        await items.aclose()

@@ -61,12 +61,16 @@ class Retries:
             try:
                 answer = await ask(deadline.remaining())
             except (Overloaded, Unavailable) as error:
-                pause = self._jittered(error.retry_after or _FIRST_PAUSE * 2 ** (attempt - 1))
-                if attempt >= self._attempts or self._tokens < 1 or pause >= deadline.remaining():
-                    raise
-                self._tokens -= 1
-                await self._sleep(pause)
+                await self.pause(error, attempt=attempt, deadline=deadline)
             else:
                 self._tokens = min(_MOST_TOKENS, self._tokens + _TOKENS_OF_SUCCESS)
                 break
         return answer
+
+    async def pause(self, error: Overloaded | Unavailable, *, attempt: int, deadline: Deadline) -> None:
+        """Wait before the next attempt. Raises the error where there is none."""
+        pause = self._jittered(error.retry_after or _FIRST_PAUSE * 2 ** (attempt - 1))
+        if attempt >= self._attempts or self._tokens < 1 or pause >= deadline.remaining():
+            raise error
+        self._tokens -= 1
+        await self._sleep(pause)

@@ -11,15 +11,24 @@ from maskgate.client._portal import Portal
 from maskgate.client._result import Answer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from types import TracebackType
     from typing import Unpack
 
-    from maskgate.client._asking import Asked
+    import numpy as np
+    import numpy.typing as npt
+
+    from maskgate.client._asking import Asked, Pointing, Wishes
+    from maskgate.client._everything import Searching, Thing
     from maskgate.client._gateway import Tls
     from maskgate.client._image import AsyncImage
     from maskgate.client._models import Model
     from maskgate.client._sources import Source
+    from maskgate.client._stream import AsyncStream, StreamAnswer
+    from maskgate.domain.errors import MaskgateError
     from maskgate.domain.image import ImageId, ImageInfo, ImageSize
+    from maskgate.domain.prompt import CoordinateSpace, Prompt
+    from maskgate.domain.timing import CacheTier
 
 
 class Client:
@@ -137,6 +146,48 @@ class Image:
         """
         return self._result(self._portal.run(self._image.refine(answer, **asked)))
 
+    def segment_many(self, prompts: Iterable[Prompt], **wishes: Unpack[Wishes]) -> list[Result | MaskgateError]:
+        """Find the masks of many prompts in one call.
+
+        All need the same coordinates. One that fails is an error in its place.
+
+        Raises:
+            MaskgateError: The gateway refuses all, does not answer in time, or cannot be reached.
+            ValueError: What is asked makes no sense.
+        """
+        found = self._portal.run(self._image.segment_many(prompts, **wishes))
+        return [self._result(part) if isinstance(part, Answer) else part for part in found]
+
+    def everything(self, **asked: Unpack[Searching]) -> Iterator[Thing]:
+        """Find everything in the image, as the reference's automatic mask generator does; each once it is settled.
+
+        A search that is cut off goes on where it was.
+
+        Raises:
+            MaskgateError: The gateway refuses, or cannot be reached.
+        """
+        return self._portal.iterate(self._image.everything(**asked))
+
+    def stream(self, coordinates: CoordinateSpace | str = "pixels", **wishes: Unpack[Wishes]) -> Stream:
+        """Answer prompts at the rate of a mouse: send them whenever it moves, and iterate over the answers."""
+        return Stream(self._portal, self._portal.call(lambda: self._image.stream(coordinates, **wishes)))
+
+    def encode(self, model: str = "") -> CacheTier:
+        """Encode the image ahead of its first prompt; tell where its embedding was.
+
+        Raises:
+            MaskgateError: The gateway refuses, does not answer in time, or cannot be reached.
+        """
+        return self._portal.run(self._image.encode(model))
+
+    def embedding(self, model: str = "") -> npt.NDArray[np.float16]:
+        """Return the embedding of the image, float16 [C, E, E], for decoding elsewhere.
+
+        Raises:
+            MaskgateError: The gateway refuses, does not answer in time, or cannot be reached.
+        """
+        return self._portal.run(self._image.embedding(model))
+
     def delete(self) -> None:
         """Have the gateway forget the image and its embeddings.
 
@@ -158,3 +209,41 @@ class Result(Answer):
     def refine(self, **asked: Unpack[Asked]) -> Result:
         """Correct the best mask, as Image.refine does."""
         return self.image.refine(self, **asked)
+
+
+class Stream:
+    """A stream of prompts about one image; iterate over it for the answers, which come in order.
+
+    Of prompts that come faster than they can be answered only the newest is; the last one always.
+    """
+
+    def __init__(self, portal: Portal, stream: AsyncStream) -> None:
+        self._portal = portal
+        self._stream = stream
+
+    def __enter__(self) -> Self:
+        """Prompts can be sent."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Say that no more prompts come. Answers that nobody iterates over are given up."""
+        self.finish()
+
+    def send(self, **asked: Unpack[Pointing]) -> int:
+        """Point at something; return the number of the prompt at once. One that has not left yet is replaced.
+
+        Raises:
+            InvalidPrompt: Nothing is pointed at.
+            ValueError: What is asked makes no sense.
+        """
+        return self._portal.call(lambda: self._stream.send(**asked))
+
+    def finish(self) -> None:
+        """Say that no more prompts come: iterating ends with the answer to the last."""
+        self._portal.call(self._stream.finish)
+
+    def __iter__(self) -> Iterator[StreamAnswer]:
+        """Yield answers as they come. Raises MaskgateError."""
+        return self._portal.iterate(aiter(self._stream))

@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 
 from maskgate import client as package
-from maskgate.client import AsyncClient, AsyncImage, AsyncResult, Client, Image, Result, errors
+from maskgate.client import AsyncClient, AsyncImage, AsyncResult, AsyncStream, Client, Image, Result, Stream, errors
 from tests import pictures
 
 if TYPE_CHECKING:
     from tests.unit.client.conftest import Served
 
 PHOTO = pictures.png(40, 30)
-PAIRS = [(AsyncClient, Client), (AsyncImage, Image), (AsyncResult, Result)]
-ENTERING = {"__aenter__": "__enter__", "__aexit__": "__exit__"}
+PAIRS = [(AsyncClient, Client), (AsyncImage, Image), (AsyncResult, Result), (AsyncStream, Stream)]
+ENTERING = {"__aenter__": "__enter__", "__aexit__": "__exit__", "__aiter__": "__iter__"}
 SERVER_ONLY = (
     "pydantic",
     "fastapi",
@@ -46,7 +46,7 @@ def faces(kind: type[Any]) -> dict[str, str]:
     return offered
 
 
-@pytest.mark.parametrize(("asynchronous", "waiting"), PAIRS, ids=["client", "image", "result"])
+@pytest.mark.parametrize(("asynchronous", "waiting"), PAIRS, ids=["client", "image", "result", "stream"])
 def test_both_clients_offer_the_same(asynchronous: type[Any], waiting: type[Any]) -> None:
     """The client that waits has the methods of the asynchronous one, with their parameters, results and words."""
     assert faces(asynchronous) == faces(waiting)
