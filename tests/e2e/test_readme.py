@@ -26,6 +26,26 @@ BLOCKS = [
     if "127.0.0.1" in block or "maskgate " in block
 ]
 
+PROGRAMS = [
+    block
+    for page in ("sdk.md", "prompts.md")
+    for block in re.findall(
+        r"^```python\n(.*?)^```", (ROOT / "docs" / page).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+]
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=range(len(PROGRAMS)))
+def test_program_runs(stack: EmbeddedStack, program: str) -> None:
+    """A program of the pages about Python does without a word of complaint what it shows."""
+    script = program.replace("127.0.0.1:50051", str(stack.endpoints.grpc))
+
+    finished = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert ("", 0) == (finished.stderr, finished.returncode)
+
 
 def test_readme_shows_the_answer_that_one_gets() -> None:
     """The answer under the upload is that of the photo, its identifier cut short."""

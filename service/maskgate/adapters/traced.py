@@ -101,9 +101,9 @@ class TracedMasks:
         self._inner = inner
         self._tracer = tracer
 
-    async def put(self, address: MaskAddress, logits: npt.NDArray[np.float16]) -> None:
+    async def put(self, masks: Mapping[MaskAddress, npt.NDArray[np.float16]]) -> None:
         """See MaskShelf."""
-        await self._inner.put(address, logits)
+        await self._inner.put(masks)
 
     async def get(self, address: MaskAddress) -> npt.NDArray[np.float16] | None:
         """See MaskShelf."""

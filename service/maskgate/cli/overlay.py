@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import colorsys
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 _MASK_COLOUR = (30, 144, 255)
 _FOREGROUND_COLOUR = (0, 220, 90)
 _BACKGROUND_COLOUR = (240, 50, 50)
+_TINT = 0.5
+_GOLDEN = 0.618034
 _SHEET_COLUMNS = 3
 _SHEET_GAP = 8
 _CAPTION_HEIGHT = 28
@@ -35,6 +38,33 @@ def draw_overlay(photo: Path, mask: npt.NDArray[np.bool_], prompt: Prompt) -> Im
     image.paste((255, 255, 255), mask=Image.fromarray(outline.astype(np.uint8) * 255))
     _draw_prompt(ImageDraw.Draw(image), prompt, radius=max(4, max(image.size) // 120))
     return image
+
+
+def draw_things(photo: Path, masks: Sequence[npt.NDArray[np.bool_]]) -> Image.Image:
+    """Tint each mask in a colour of its own, the large ones below the small, and outline it in that colour."""
+    with Image.open(photo) as opened:
+        image = np.asarray(ImageOps.exif_transpose(opened).convert("RGB")).astype(np.float32)
+    largest_first = sorted(masks, key=lambda mask: -int(mask.sum()))
+    tinted = image.copy()
+    for number, mask in enumerate(largest_first):
+        tinted[mask] = (1 - _TINT) * image[mask] + _TINT * _colour(number)
+    for number, mask in enumerate(largest_first):
+        tinted[_outline(mask)] = 0.25 * 255 + 0.75 * _colour(number)
+    return Image.fromarray(tinted.round().clip(0, 255).astype(np.uint8))
+
+
+def _colour(number: int) -> npt.NDArray[np.float32]:
+    """Return a colour, RGB 0..255, far from those of the numbers before: hues go on by the golden ratio."""
+    value = (0.95, 0.8)[number % 2]
+    return np.array(colorsys.hsv_to_rgb(number * _GOLDEN % 1, 0.85, value), np.float32) * 255
+
+
+def _outline(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Return the pixels of a mask that have a neighbour outside of it, bool [H, W]."""
+    padded = np.pad(mask, 1)
+    inner = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+    edge: npt.NDArray[np.bool_] = mask & ~inner
+    return edge
 
 
 def _draw_prompt(draw: ImageDraw.ImageDraw, prompt: Prompt, *, radius: int) -> None:

@@ -42,3 +42,10 @@ class NewFile(click.Path):
         if not path.parent.is_dir():
             self.fail(f"'{path.parent}' is not a folder", param, ctx)
         return path
+
+
+def keep_apart(*files: Path | None) -> None:
+    """Refuse to write a file over the photo or over another one."""
+    resolved = [file.resolve() for file in files if file is not None]
+    if len(set(resolved)) < len(resolved):
+        raise click.UsageError("the photo and the files to write must be different files")

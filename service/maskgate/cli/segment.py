@@ -12,7 +12,7 @@ from PIL import Image
 
 from maskgate.cli.connection import gateway_options, open_client
 from maskgate.cli.overlay import draw_overlay
-from maskgate.cli.parameters import NewFile, Numbers
+from maskgate.cli.parameters import NewFile, Numbers, keep_apart
 from maskgate.domain.errors import InvalidPrompt
 from maskgate.domain.mask_prompt import PngSource
 from maskgate.domain.prompt import Box, Point, Prompt
@@ -60,7 +60,7 @@ def segment(
 
     Coordinates are pixels of the photo as it is shown, that is, after its EXIF orientation has been applied.
     """
-    _keep_apart(photo, output, overlay, polygons)
+    keep_apart(photo, output, overlay, polygons)
     prompt = _prompt(points, others, box, mask.read() if mask else None)
     wishes: Wishes = {
         "multimask": multimask or "auto",
@@ -84,13 +84,6 @@ def segment(
         f"{output}: {best.area} pixels, predicted IoU {best.predicted_iou:.3f}, "
         f"embedding {answer.timing.cache_tier.value}, {answer.timing.total * 1e3:.0f} ms"
     )
-
-
-def _keep_apart(*files: Path | None) -> None:
-    """No file may be written over the photo or over another one."""
-    resolved = [file.resolve() for file in files if file is not None]
-    if len(set(resolved)) < len(resolved):
-        raise click.UsageError("PHOTO, --output, --overlay and --polygons must be different files.")
 
 
 def _prompt(

@@ -23,8 +23,8 @@ NOBODY = "127.0.0.1:1"
         ("'nowhere' is not a folder", ["-o", "nowhere/mask.png"]),
         ("'nowhere' is not a folder", ["--overlay", "nowhere/overlay.png"]),
         ("'x.txt' does not end in .json", ["--polygons", "x.txt"]),
-        ("--overlay and --polygons must be different files", ["-o", "a.png", "--overlay", "./a.png"]),
-        ("--overlay and --polygons must be different files", ["--overlay", PHOTO]),
+        ("the photo and the files to write must be different files", ["-o", "a.png", "--overlay", "./a.png"]),
+        ("the photo and the files to write must be different files", ["--overlay", PHOTO]),
         ("101.0 is not in the range 0<=x<=100", ["--polygons", "x.json", "--tolerance", "101"]),
     ],
 )
