@@ -16,6 +16,8 @@ from tests.unit.transport.world import World
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    import grpc
+
 
 @dataclass(frozen=True)
 class Served:
@@ -26,11 +28,14 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(world: World) -> AsyncIterator[Served]:
+async def serving(world: World, credentials: grpc.ServerCredentials | None = None) -> AsyncIterator[Served]:
     server = await create_server(
         world.usecases, streams=world.streams, observer=world.observer, health_state=world.health, bounds=BOUNDS
     )
-    port = server.add_insecure_port("127.0.0.1:0")
+    if credentials is None:
+        port = server.add_insecure_port("127.0.0.1:0")
+    else:
+        port = server.add_secure_port("127.0.0.1:0", credentials)
     await server.start()
     try:
         yield Served(world, f"127.0.0.1:{port}")
