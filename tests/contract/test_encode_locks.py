@@ -169,6 +169,26 @@ async def test_a_repeated_question_keeps_the_turn(redis: Redis) -> None:
     assert [b"yours", b"yours", b"taken"] == [await locks._ask(KEY, owner) for owner in ("one", "one", "another")]
 
 
+class AnswersLate(RedisEncodeLocks):
+    """Has been given the turn, and does not know it yet."""
+
+    async def _ask(self, key: EmbeddingKey, owner: str) -> bytes:
+        await super()._ask(key, owner)
+        return await asyncio.get_running_loop().create_future()
+
+
+async def test_who_gives_up_while_asking_leaves_no_turn(redis: Redis) -> None:
+    """An answer that is on its way when its caller goes is nobody's turn."""
+    taking = asyncio.create_task(AnswersLate(redis, breaker=Breaker(), lease=60, patience=PATIENCE).take(KEY))
+    async with asyncio.timeout(10):
+        while not await redis.keys("*"):
+            pass
+    taking.cancel()
+    await asyncio.gather(taking, return_exceptions=True)
+
+    assert (True, []) == (taking.cancelled(), await redis.keys("*"))
+
+
 async def test_patience_ends(redis: Redis) -> None:
     """Others that keep their turn for too long are not waited for any longer."""
     lease = await taken(redis_locks(redis))

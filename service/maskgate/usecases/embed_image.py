@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -17,11 +18,11 @@ from maskgate.usecases.owned_images import image_not_found
 from maskgate.usecases.single_flight import SingleFlight
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from maskgate.domain.call import Call
     from maskgate.domain.embedding import HeldEmbedding
-    from maskgate.domain.image import ImageId, Region
+    from maskgate.domain.image import EncoderImage, ImageId, Region
     from maskgate.domain.model import ModelSpec
     from maskgate.domain.tenant import Tenant
     from maskgate.ports import (
@@ -70,12 +71,17 @@ class _Landed:
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """What a flight is after, and for whom. What is deleted meanwhile is not kept: the watch is asked before."""
+    """What a flight is after, and for whom. What is deleted meanwhile is not kept: the watch is asked before.
+
+    Attributes:
+        take_off: Called when the encode begins, which then goes on whoever leaves.
+    """
 
     key: EmbeddingKey
     spec: ModelSpec
     watch: Watch
     tenant: Tenant
+    take_off: Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,14 +169,14 @@ class EmbedImage:
         """
         joined = perf_counter()
         with self._watches.on(key.image_id) as watch:
-            landed = await self._flights((key, tenant.name), lambda: self._fly(key, spec, tenant=tenant))
+            landed = await self._flights((key, tenant.name), partial(self._fly, key, spec, tenant))
             watch.check()
         effort = landed.effort.as_seen_by(waited=perf_counter() - joined)
         return Embedded(self._tiers.l1.keep(key, landed.embedding), effort)
 
-    async def _fly(self, key: EmbeddingKey, spec: ModelSpec, *, tenant: Tenant) -> _Landed:
+    async def _fly(self, key: EmbeddingKey, spec: ModelSpec, tenant: Tenant, take_off: Callable[[], None]) -> _Landed:
         with self._watches.on(key.image_id) as watch:
-            wanted = _Wanted(key, spec, watch, tenant)
+            wanted = _Wanted(key, spec, watch, tenant, take_off)
             return await self._shared(wanted) or await self._encode_in_turn(wanted)
 
     async def _shared(self, wanted: _Wanted, *, waited: float = 0.0) -> _Landed | None:
@@ -188,14 +194,16 @@ class EmbedImage:
                 turn.push_async_callback(lease.release)  # after an error at once: others need not wait for that
             elif landed := await self._shared(wanted, waited=perf_counter() - asked):
                 return landed
-            await self._charge_pixels(wanted)
-            encoded = await self._encode(wanted.key, wanted.spec, waited=perf_counter() - asked)
+            encoded = await self._encode(wanted, waited=perf_counter() - asked)
             self._keep(wanted, encoded.embedding)
             self._share(wanted.key, encoded.embedding, turn.pop_all())
             return encoded
 
     async def _charge_pixels(self, wanted: _Wanted) -> None:
-        """Count the pixels of an image that is about to be encoded; the store is asked for them only if they count."""
+        """Count the pixels of an image that is about to be encoded: with a permit, as who finds no place comes again.
+
+        The store is asked for them only if they count.
+        """
         limits = wanted.tenant.limits
         if limits.pixels_per_minute and (info := await self._store.info(wanted.key.image_id)):
             size = wanted.key.region.size if wanted.key.region else info.size
@@ -223,13 +231,19 @@ class EmbedImage:
         wanted.watch.check()
         self._tiers.l1.keep(wanted.key, embedding).release()
 
-    async def _encode(self, key: EmbeddingKey, spec: ModelSpec, *, waited: float) -> _Landed:
-        content = await self._store.content(key.image_id)
-        if content is None:
-            raise image_not_found(key.image_id)
+    async def _encode(self, wanted: _Wanted, *, waited: float) -> _Landed:
         async with self._admission.permit() as queued:
-            image = await self._decoder.prepare(content, side=spec.input_size, region=key.region)
+            wanted.take_off()
+            await self._charge_pixels(wanted)
+            image = await self._prepared(wanted)
             started = perf_counter()
-            tensor = await self._backend.encode(spec, image)
+            tensor = await self._backend.encode(wanted.spec, image)
             encode = perf_counter() - started
         return _Landed(Embedding(image.original, tensor), Effort(CacheTier.MISS, waited + queued, encode))
+
+    async def _prepared(self, wanted: _Wanted) -> EncoderImage:
+        """Read the image, with a permit only: those who wait for one hold no files."""
+        content = await self._store.content(wanted.key.image_id)
+        if content is None:
+            raise image_not_found(wanted.key.image_id)
+        return await self._decoder.prepare(content, side=wanted.spec.input_size, region=wanted.key.region)

@@ -331,6 +331,38 @@ async def test_encodes_wait_for_their_turn() -> None:
     assert second.effort.queue >= 0.02
 
 
+async def test_who_waits_for_a_place_holds_no_file() -> None:
+    """The bytes of an image are read when it is its turn: many may wait."""
+    world = World()
+    images = [await world.keep(content) for content in (b"one", b"two", b"three")]
+    world.backend.gate.clear()
+    clicks = [asyncio.create_task(world.get(image_id)) for image_id in images]
+    await settle()
+    meanwhile = world.store.reads
+    world.backend.gate.set()
+    await asyncio.gather(*clicks)
+
+    assert (1, 3) == (meanwhile, world.store.reads)
+
+
+async def test_an_encode_that_waits_ends_with_its_clients() -> None:
+    """What nobody waits for any more does not come to its turn; it gives up its place and its lease."""
+    world = World()
+    images = [await world.keep(content) for content in (b"one", b"two", b"three")]
+    world.backend.gate.clear()
+    clicks = [asyncio.create_task(world.get(image_id)) for image_id in images]
+    await settle()
+    for click in clicks:
+        click.cancel()
+    await settle()
+    owned_meanwhile = [key.image_id for key in world.locks.owners]
+    world.backend.gate.set()
+    await world.embed.drain()
+
+    assert [images[0]] == owned_meanwhile == [key.image_id for key in world.l1.entries]
+    assert (1, {}) == (world.backend.encodes, world.locks.owners)
+
+
 def test_who_joins_late_is_told_its_own_times() -> None:
     """A call that joins an encode half way waited for half of it, and is told so."""
     flight = Effort(CacheTier.MISS, queue=0.2, encode=0.5)
@@ -530,6 +562,25 @@ async def test_one_tenants_limit_refuses_nobody_else() -> None:
 
     assert [True, False] == [isinstance(answer, QuotaExceeded) for answer in answers]
     assert world.backend.encodes == 1
+
+
+async def test_an_encode_that_finds_no_place_costs_no_pixels() -> None:
+    """Pixels are counted for what is encoded: to try again after a refusal is not charged twice."""
+    world = World(quotas=MemoryQuotas(), waiting=0)
+    limited = Tenant("limited", Limits(pixels_per_minute=SIZE.width * SIZE.height))
+    other = await world.keep(b"another photo")
+    await world.keep(PHOTO)
+    world.backend.gate.clear()
+    busy = asyncio.create_task(world.get(other))
+    await settle()
+    with pytest.raises(Overloaded):
+        await enter(world.embed, limited)
+    world.backend.gate.set()
+    await busy
+
+    await enter(world.embed, limited)
+
+    assert 2 == world.backend.encodes
 
 
 async def enter(embed: EmbedImage, tenant: Tenant) -> None:

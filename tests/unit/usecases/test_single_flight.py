@@ -1,23 +1,35 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import pytest
 
 from maskgate.usecases.single_flight import SingleFlight
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 class Work:
-    """Work that waits until it is let go."""
+    """Work that waits until it is let go.
 
-    def __init__(self, error: Exception | None = None) -> None:
+    Args:
+        error: Raised in the end.
+        queued: Whether it has not taken off while it waits.
+    """
+
+    def __init__(self, error: Exception | None = None, *, queued: bool = False) -> None:
         self._error = error
+        self._queued = queued
         self.started = 0
         self.done = 0
         self.go = asyncio.Event()
 
-    async def __call__(self) -> int:
+    async def __call__(self, take_off: Callable[[], None]) -> int:
         self.started += 1
+        if not self._queued:
+            take_off()
         await self.go.wait()
         if self._error is not None:
             raise self._error
@@ -125,6 +137,35 @@ async def test_a_cancelled_waiter_does_not_cancel_the_work(cancelled: int) -> No
     work.go.set()
 
     assert await waiters[0] == 1
+
+
+async def test_work_in_a_queue_ends_with_the_last_who_waits() -> None:
+    """What has not taken off is wanted while anybody waits for it; who comes later begins anew."""
+    flights, work, next_one = SingleFlight[str, int](), Work(queued=True), Work(queued=True)
+    first, last = [asyncio.create_task(flights("key", work)) for _ in range(2)]
+    await settle()
+    first.cancel()
+    await settle()
+    last.cancel()
+    await settle()
+    late = asyncio.create_task(flights("key", next_one))
+    work.go.set()
+    next_one.go.set()
+
+    assert await late == 1
+    assert (1, 0, 1) == (work.started, work.done, next_one.started)
+
+
+async def test_who_stays_gets_what_waits_in_a_queue() -> None:
+    """One that leaves takes it from nobody."""
+    flights, work = SingleFlight[str, int](), Work(queued=True)
+    first, last = [asyncio.create_task(flights("key", work)) for _ in range(2)]
+    await settle()
+    first.cancel()
+    await settle()
+    work.go.set()
+
+    assert await last == 1
 
 
 async def test_work_goes_on_when_all_have_gone() -> None:

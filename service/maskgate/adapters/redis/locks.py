@@ -69,6 +69,14 @@ class RedisEncodeLocks:
     async def take(self, key: EmbeddingKey) -> RedisLease | None:
         """See EncodeLocks."""
         owner = f"{self._myself}:{secrets.token_hex(8)}"
+        try:
+            return await self._taken(key, owner)
+        except asyncio.CancelledError:
+            with suppress(CacheUnavailable):  # the answer may have been on its way: nobody would end that turn
+                await self.release(encoding_name(key), owner)
+            raise
+
+    async def _taken(self, key: EmbeddingKey, owner: str) -> RedisLease | None:
         for number, pause in enumerate(_pauses(self._patience)):
             answer = await self._ask(key, owner)
             if answer == b"there":
