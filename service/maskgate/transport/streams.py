@@ -80,6 +80,7 @@ class Streams:
         if self._open >= self._places:
             raise Overloaded("Too many streams are open.")
         self._open += 1
+        self._all_closed.clear()
         try:
             with self._metrics.open.track_inprogress():
                 yield

@@ -349,6 +349,26 @@ async def test_stopping_answers_what_was_asked(stream: Conversation, world: Worl
     await asyncio.wait_for(stopping, 5)
 
 
+async def test_stopping_waits_whatever_has_closed_before(protocol: str, world: World) -> None:
+    """A stream that still has answers to come is waited for, also where others had all gone once."""
+    async with CONVERSATIONS[protocol](world) as earlier:
+        await ready(earlier, world)
+        await earlier.leave()
+        await until_all_left(world)
+    async with CONVERSATIONS[protocol](world) as stream:
+        await ready(stream, world)
+        world.backend.gate.clear()
+        await stream.prompt(1, CLICK)
+        await world.until_decodes(1)
+        stopping = asyncio.create_task(world.streams.stop(within=5))
+        await asyncio.wait([stopping], timeout=0.02)
+        waited = not stopping.done()
+        world.backend.gate.set()
+
+        assert (True, 1) == (waited, (await stream.answer()).sequence)
+        await asyncio.wait_for(stopping, 5)
+
+
 async def test_stopping_does_not_wait_for_ever(stream: Conversation, world: World) -> None:
     """A prompt that hangs gets the time of a drain and no more."""
     await ready(stream, world)
@@ -409,6 +429,7 @@ async def test_going_is_how_a_websocket_ends(world: World) -> None:
         ({"host": "gateway:8080", "origin": "http://gateway:3000"}, False),
         ({"host": "gateway:8080", "origin": "http://elsewhere.example"}, False),
         ({"host": "gateway:8080", "origin": "null"}, False),
+        ({"host": "gateway", "origin": "http://[::1"}, False),
         ({"origin": "http://gateway"}, False),
     ],
 )

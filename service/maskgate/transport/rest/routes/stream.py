@@ -60,7 +60,15 @@ def is_same_origin(headers: Headers) -> bool:
     Clients that are no browsers send no Origin.
     """
     origin = headers.get("origin")
-    return origin is None or urlsplit(origin).netloc.lower() == headers.get("host", "").lower()
+    return origin is None or _site(origin) == headers.get("host", "").lower()
+
+
+def _site(origin: str) -> str | None:
+    """Return the host and port of an origin, None where it is no URL."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:  # such as a bracket that nothing closes
+        return None
 
 
 class _Client:
