@@ -83,7 +83,7 @@ class SegmentStream:
         segment: Answers one prompt.
         embed: Brings a target's embedding to hand.
         backend: Knows the models.
-        charge: Counts each prompt that is answered as a call.
+        charge: Counts each prompt that is answered as a call, and each target after the first.
         holds: Embeddings that are held between prompts; beyond them a prompt that comes late may fetch its own again.
         default_model: The model of targets that name none.
         prompt_seconds: The deadline of each prompt and target.
@@ -116,6 +116,7 @@ class SegmentStream:
         Raises:
             InvalidRequest: A prompt came before any target, or its sequence does not grow.
             ImageNotFound, ModelNotFound, Overloaded, DeadlineExceeded: As Segment, of a target.
+            QuotaExceeded: A target is one call too many.
             Unavailable, InferenceFailed: As Segment, of a target or a prompt.
         """
         async with AsyncExitStack() as held:
@@ -127,16 +128,18 @@ class SegmentStream:
 
     async def _work(self, asked: _Asked, *, held: AsyncExitStack, call: Call) -> StreamAnswer:
         if asked.prompt is None:
-            return await self._open(asked.target, held, call)
+            return await self._open(asked, held, call)
         return await self._answer(asked.target, asked.prompt, call)
 
-    async def _open(self, target: StreamTarget, held: AsyncExitStack, call: Call) -> StreamAnswer:
+    async def _open(self, asked: _Asked, held: AsyncExitStack, call: Call) -> StreamAnswer:
         """Bring a target's embedding to hand, in the place of the one before."""
         started = perf_counter()
         await held.aclose()
         async with within(self._prompt_seconds), AsyncExitStack() as opening:
-            spec = await self._backend.spec(target.model or self._default_model)
-            embedded = await opening.enter_async_context(self._embed(target.image_id, spec, call=call))
+            if not asked.is_first:
+                await self._charge(call.tenant, Quota.CALLS, 1)
+            spec = await self._backend.spec(asked.target.model or self._default_model)
+            embedded = await opening.enter_async_context(self._embed(asked.target.image_id, spec, call=call))
             if self._holds.take(opening):
                 held.push_async_exit(opening.pop_all())
         return StreamAnswer(READY, timing=_timing(embedded.effort, total=perf_counter() - started))
@@ -156,10 +159,11 @@ class SegmentStream:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A prompt about a target, or the target itself."""
+    """A prompt about a target, or the target itself; the call that opened the stream has paid for the first."""
 
     target: StreamTarget
     prompt: StreamPrompt | None = None
+    is_first: bool = False
 
 
 @asynccontextmanager
@@ -181,8 +185,8 @@ async def _read(messages: AsyncIterator[StreamTarget | StreamPrompt], newest: Ne
     try:
         async for message in messages:
             if isinstance(message, StreamTarget):
+                newest.start_afresh(_Asked(message, is_first=target is None))
                 target = message
-                newest.start_afresh(_Asked(target))
             else:
                 newest.offer(_about(target, message, after=last))
                 last = message.sequence

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -26,7 +27,7 @@ from maskgate.transport.calls import Envelope
 from maskgate.transport.grpc.servicers import SERVICES
 from maskgate.transport.rest.app import create_app
 from tests import pictures
-from tests.fakes import FakeGrants, FakeKeys
+from tests.fakes import CALL, FakeGrants, FakeKeys
 from tests.unit.transport.conversations import EndedError, refusable_conversation
 from tests.unit.transport.skins import BOUNDS, SKINS, MaskPrompt, open_grpc, open_rest
 from tests.unit.transport.world import SETTINGS, World
@@ -427,6 +428,24 @@ async def test_too_many_calls_of_a_tenant(protocol: str) -> None:
     assert ("QUOTA_EXCEEDED", {"quota": "calls_per_second", "limit": "0.02"}) == (second.reason, second.metadata)
     assert second.retry_after is not None
     assert 40 <= second.retry_after <= 50
+
+
+async def test_too_many_targets_of_a_tenant() -> None:
+    """The first target comes with the call that opened the stream; each further one counts as a call."""
+    acme = Tenant("acme", Limits(calls_per_second=0.02))
+    world = World(tenants=Tenants(FakeKeys({ACME: acme}), FakeGrants(), MemoryQuotas()))
+    await world.usecases.upload_image(PHOTO, call=replace(CALL, tenant=acme))
+    stream = refusable_conversation(world, {"authorization": f"Bearer {ACME}"})
+    await stream.hear()
+    await stream.target(PHOTO_ID)
+    first = await stream.answer()
+    await stream.target(PHOTO_ID)
+
+    with pytest.raises(EndedError) as ended:
+        await stream.answer()
+
+    assert (0, ("RESOURCE_EXHAUSTED", "QUOTA_EXCEEDED")) == (first.sequence, ended.value.args[:2])
+    await stream.serving
 
 
 @both_skins
