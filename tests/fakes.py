@@ -483,12 +483,19 @@ class FakeFetcher:
 
     Attributes:
         pages: Files by their addresses.
+        asked: What was fetched.
+        answers: Fetching waits for it.
     """
 
     def __init__(self) -> None:
         self.pages: dict[str, bytes] = {}
+        self.asked: list[ImageUrl] = []
+        self.answers = asyncio.Event()
+        self.answers.set()
 
     async def fetch(self, url: ImageUrl) -> bytes:
+        self.asked.append(url)
+        await self.answers.wait()
         if str(url) not in self.pages:
             raise ImageUrlUnavailable("The image could not be fetched.", host=url.host)
         return self.pages[str(url)]

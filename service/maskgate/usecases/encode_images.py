@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from maskgate.domain.errors import InvalidRequest, MaskgateError, Overloaded, QuotaExceeded
@@ -27,6 +28,8 @@ _T = TypeVar("_T")
 
 _MOST_IMAGES = 256
 _PAUSE_SECONDS = 0.5
+_FETCHES, _FETCHES_OF_A_CALL = 16, 2
+"""Files that are fetched at once, or wait in memory to be stored: a call's slow servers must not use up all places."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +60,37 @@ class BulkLane:
 
     Args:
         concurrency: How many images.
+
+    Attributes:
+        fetches: Places for files from elsewhere, which may take long to come: they use up nobody's place at work.
     """
 
     def __init__(self, *, concurrency: int) -> None:
-        self.places = asyncio.Semaphore(concurrency)
+        self._places = asyncio.Semaphore(concurrency)
+        self.fetches = asyncio.Semaphore(_FETCHES)
 
     async def patiently(self, work: Callable[[], Awaitable[_T]]) -> _T:
-        """Do something, and again after the time that is told while it is refused for others who wait."""
+        """Do something in a place, and again after the time that is told while it is refused for others who wait.
+
+        The place is somebody else's meanwhile.
+        """
         while True:
             try:
-                return await work()
+                async with self._places:
+                    return await work()
             except QuotaExceeded:  # a tenant's own: to wait for that here would take the places of others
                 raise
             except Overloaded as refused:
                 await asyncio.sleep(refused.retry_after or _PAUSE_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a call is about, and its share of the fetches."""
+
+    spec: ModelSpec
+    call: Call
+    fetches: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_FETCHES_OF_A_CALL))
 
 
 class EncodeImages:
@@ -104,7 +124,8 @@ class EncodeImages:
         """
         _check_number(len(sources))
         spec = await self._backend.spec(model or self._default_model)
-        tasks = [asyncio.create_task(self._outcome(index, source, spec, call)) for index, source in enumerate(sources)]
+        asked = _Asked(spec, call)
+        tasks = [asyncio.create_task(self._outcome(index, source, asked)) for index, source in enumerate(sources)]
         try:
             for done in asyncio.as_completed(tasks):
                 yield await done
@@ -113,27 +134,29 @@ class EncodeImages:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _outcome(self, index: int, source: ImageSource, spec: ModelSpec, call: Call) -> Outcome:
+    async def _outcome(self, index: int, source: ImageSource, asked: _Asked) -> Outcome:
         image_id = None
-        async with self._lane.places:
-            try:
-                image_id = await self._known(source, call)
-                return Outcome(index, image_id, await self._lane.patiently(lambda: self._encoded(image_id, spec, call)))
-            except MaskgateError as error:
-                return Outcome(index, image_id, error)
+        try:
+            image_id = await self._known(source, asked)
+            return Outcome(index, image_id, await self._lane.patiently(partial(self._encoded, image_id, asked)))
+        except MaskgateError as error:
+            return Outcome(index, image_id, error)
 
-    async def _known(self, source: ImageSource, call: Call) -> ImageId:
+    async def _known(self, source: ImageSource, asked: _Asked) -> ImageId:
         """Return an image that is kept by now."""
         if isinstance(source, KeptSource):
             return ImageId.parse(source.image_id)
-        content = source.content if isinstance(source, ContentSource) else await self._fetched(source.url)
+        if isinstance(source, ContentSource):
+            return await self._stored(source.content, asked.call)
+        url = ImageUrl.parse(source.url)
+        async with asked.fetches, self._lane.fetches:
+            return await self._stored(await self._fetcher.fetch(url), asked.call)
+
+    async def _stored(self, content: bytes, call: Call) -> ImageId:
         return (await self._lane.patiently(lambda: self._upload(content, call=call))).image_id
 
-    async def _fetched(self, url: str) -> bytes:
-        return await self._fetcher.fetch(ImageUrl.parse(url))
-
-    async def _encoded(self, image_id: ImageId, spec: ModelSpec, call: Call) -> Encoded:
-        async with self._embed(image_id, spec, call=call) as embedded:
+    async def _encoded(self, image_id: ImageId, asked: _Asked) -> Encoded:
+        async with self._embed(image_id, asked.spec, call=asked.call) as embedded:
             return Encoded(embedded.embedding.original, embedded.effort.tier)
 
 

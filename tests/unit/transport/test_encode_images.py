@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -168,3 +169,39 @@ async def test_bytes_in_json_have_room(rest: RestSkin, over: bool) -> None:  # n
     response = await rest.client.post("/v1/images:encode", json={"images": [{"content": content}]})
 
     assert (400 if over else 200) == response.status_code
+
+
+async def test_slow_servers_stop_nobody_else(world: World, skin: Skin, resources: Resources) -> None:
+    """While one call waits for files from elsewhere, as many as it may, another one's images are encoded."""
+    await skin.upload(PHOTO)
+    world.fetcher.answers.clear()
+    slow = asyncio.create_task(resources.encode(*[{"url": f"{URL}?{number}"} for number in range(5)]))
+    async with asyncio.timeout(5):
+        while len(world.fetcher.asked) < 2:  # noqa: ASYNC110 - a list sets no event
+            await asyncio.sleep(0.001)
+
+    lines = await asyncio.wait_for(resources.encode({"image_id": PHOTO_ID}, {"content": OTHER}), 5)
+    meanwhile = len(world.fetcher.asked)
+    world.fetcher.answers.set()
+
+    assert (["", ""], 2) == (reasons(lines), meanwhile)
+    assert ["IMAGE_URL_UNAVAILABLE"] * 5 == reasons(await slow)
+
+
+async def test_who_waits_to_try_again_leaves_its_place(world: World, skin: Skin, resources: Resources) -> None:
+    """Images that were refused for now stop no others: those are encoded before the first come again."""
+    for content in (PHOTO, OTHER):
+        await skin.upload(content)
+    await resources.encode({"image_id": PHOTO_ID})
+    world.backend.encode_errors = [Overloaded("Busy.", retry_after=30)] * SETTINGS.encode_images_concurrency
+    new = [pictures.png(20 + number, 30) for number in range(SETTINGS.encode_images_concurrency)]
+    refused = asyncio.create_task(resources.encode(*[{"content": content} for content in new]))
+    async with asyncio.timeout(5):
+        while world.backend.encode_errors:  # noqa: ASYNC110 - a list sets no event
+            await asyncio.sleep(0.001)
+
+    lines = await asyncio.wait_for(resources.encode({"image_id": PHOTO_ID}, {"image_id": OTHER_ID}), 5)
+
+    assert ["", ""] == reasons(lines)
+    refused.cancel()
+    await asyncio.gather(refused, return_exceptions=True)
