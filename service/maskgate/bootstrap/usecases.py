@@ -159,7 +159,7 @@ def create_usecases(settings: Settings, ports: Ports, embed: EmbedImage) -> UseC
                 waiting=settings.bulk_waiting,
                 watcher=ports.admissions,
             ),
-            limits=BatchLimits(prompts=settings.max_batch_prompts, images=settings.batch_images),
+            limits=_batch_limits(settings, ports),
             default_model=settings.models[0],
         ),
         check_images=CheckImages(images=images),
@@ -177,6 +177,14 @@ def create_usecases(settings: Settings, ports: Ports, embed: EmbedImage) -> UseC
         list_models=ListModels(get_model=get_model, models=settings.models),
         get_model=get_model,
         segment_stream=_create_segment_stream(settings, ports, embed=embed, segment=segment),
+    )
+
+
+def _batch_limits(settings: Settings, ports: Ports) -> BatchLimits:
+    return BatchLimits(
+        prompts=settings.max_batch_prompts,
+        images=settings.batch_images,
+        images_of_all=max(1, ports.places // 4),  # a half is for streams, and a quarter at least for those who click
     )
 
 

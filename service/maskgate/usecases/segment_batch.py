@@ -38,15 +38,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class BatchLimits:
-    """Limits of a batch.
+    """Limits of batches.
 
     Attributes:
         prompts: Most prompts of a call, and most images.
         images: Images of a call that are worked on at once.
+        images_of_all: Those of all calls: each holds its embedding until its last chunk is done.
     """
 
     prompts: int
     images: int
+    images_of_all: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ class SegmentBatch:
         self._backend = backend
         self._admission = admission
         self._limits = limits
+        self._places = asyncio.Semaphore(limits.images_of_all)
         self._default_model = default_model
 
     async def __call__(self, query: BatchQuery, *, call: Call) -> BatchAnswer:
@@ -104,7 +107,7 @@ class SegmentBatch:
         places = asyncio.Semaphore(self._limits.images)
 
         async def answer(image: ImagePrompts) -> ImageAnswer:
-            async with places:
+            async with places, self._places:
                 return await work.answer(image)
 
         async with asyncio.TaskGroup() as group:

@@ -120,7 +120,7 @@ class Backend(FakeBackend):
 class World:
     """SegmentBatch, Segment and the fakes around them; the images are kept already."""
 
-    def __init__(self, *, images: int = 8, concurrency: int = 4, waiting: int = 64) -> None:
+    def __init__(self, *, images: int = 8, of_all: int = 100, concurrency: int = 4, waiting: int = 64) -> None:
         self.backend, self.shelf, self.store = Backend(), FakeShelf(), FakeStore()
         self.masks, l2 = FakeMasks(), FakeCache()
         self._steps = Steps(
@@ -146,7 +146,7 @@ class World:
             steps=self._steps,
             backend=self.backend,
             admission=Admission(tier="batches", concurrency=concurrency, waiting=waiting),
-            limits=BatchLimits(prompts=200, images=images),
+            limits=BatchLimits(prompts=200, images=images, images_of_all=of_all),
             default_model=SPEC.name,
         )
 
@@ -423,6 +423,22 @@ async def test_embeddings_are_held_while_they_are_used(world: World) -> None:
     await batch
 
     assert (2, []) == (holding, world.shelf.held)
+
+
+async def test_all_batches_together_hold_so_many() -> None:
+    """However many batches there are, they leave room for the embeddings that others click on."""
+    world = World(of_all=2, concurrency=1)
+    await world.keep(*PHOTOS)
+    await world.batch(*(about(image, CLICK) for image in IMAGES))
+    world.backend.gate.clear()
+    batches = [asyncio.create_task(world.batch(*(about(image, CLICK) for image in IMAGES))) for _ in range(3)]
+    await asyncio.sleep(0.01)
+    holding = len(world.shelf.held)
+    world.backend.gate.set()
+    answers = await asyncio.gather(*batches)
+
+    assert (2, []) == (holding, world.shelf.held)
+    assert [[["masks"]] * 6] * 3 == [kinds(answer) for answer in answers]
 
 
 async def test_a_batch_that_is_given_up_ends(world: World) -> None:
