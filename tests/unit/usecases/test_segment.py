@@ -258,6 +258,7 @@ async def test_a_full_decoder_refuses() -> None:
     await world.segment(IMAGE_ID, CLICK)
     world.backend.gate.clear()
     clicks = [asyncio.create_task(world.segment(IMAGE_ID, CLICK)) for _ in range(3)]
+    await asyncio.wait(clicks[2:])
     await asyncio.sleep(0.03)
 
     world.backend.gate.set()
