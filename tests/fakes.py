@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from maskgate.domain.prompt import PromptSlots
     from maskgate.domain.tenant import Tenant
     from maskgate.domain.url import ImageUrl
+    from maskgate.ports import ImageGrants
 
 _T = TypeVar("_T")
 
@@ -322,7 +323,8 @@ class FakeStore:
         looks: How often it was asked for anything.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, grants: FakeGrants | None = None) -> None:
+        self._grants = grants or FakeGrants()
         self._images: dict[ImageId, tuple[ImageInfo, bytes]] = {}
         self.puts = 0
         self.reads = 0
@@ -355,9 +357,12 @@ class FakeStore:
     async def infos(self, image_ids: Sequence[ImageId]) -> list[ImageInfo | None]:
         return [await self.info(image_id) for image_id in image_ids]
 
-    async def delete(self, image_id: ImageId) -> None:
+    async def delete(self, image_id: ImageId, *, but_for: Tenant | None = None) -> bool:
+        if self._grants.held(image_id, but_for=but_for):
+            return False
         self._images.pop(image_id, None)
         self.deleted.append(image_id)
+        return True
 
     def forget(self) -> None:
         """Lose every image, as a store does after their time."""
@@ -419,7 +424,11 @@ class FakeGrants:
     async def revoke(self, tenant: Tenant, image_id: ImageId) -> bool:
         self._answer()
         self._weights.pop((tenant.name, image_id), None)
-        return any(key[1] == image_id for key in self._weights)
+        return self.held(image_id)
+
+    def held(self, image_id: ImageId, *, but_for: Tenant | None = None) -> bool:
+        """Whether a tenant, but for that one, may use an image."""
+        return any(key[1] == image_id for key in self._weights if but_for is None or key[0] != but_for.name)
 
     def _use(self, key: tuple[str, ImageId], weight: int) -> None:
         self._weights.pop(key, None)
@@ -431,9 +440,9 @@ class FakeGrants:
             raise StoreUnavailable("The grants are away.")
 
 
-def owned(store: FakeStore | FailingStore) -> OwnedImages:
-    """The images of a gateway without keys."""
-    return OwnedImages(store=store, grants=OpenGrants(), embedding_bytes=SPEC.embedding_bytes)
+def owned(store: FakeStore | FailingStore, grants: ImageGrants | None = None) -> OwnedImages:
+    """The images of a gateway, without keys where nothing else is said."""
+    return OwnedImages(store=store, grants=grants or OpenGrants(), embedding_bytes=SPEC.embedding_bytes)
 
 
 class FailingCache:
@@ -537,7 +546,8 @@ class FailingStore:
     async def infos(self, image_ids: Sequence[ImageId]) -> list[ImageInfo | None]:
         raise StoreUnavailable("The store is away.", image_ids=image_ids)
 
-    async def delete(self, image_id: ImageId) -> None:
+    async def delete(self, image_id: ImageId, *, but_for: Tenant | None = None) -> bool:
+        del but_for
         raise StoreUnavailable("The store is away.", image_id=image_id)
 
     async def info(self, image_id: ImageId) -> ImageInfo | None:

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from maskgate.adapters.near import NearImageStore
-from maskgate.adapters.redis import Breaker, RedisImageStore
+from maskgate.adapters.redis import Breaker, RedisImageGrants, RedisImageStore
 from maskgate.domain.errors import StoreUnavailable
 from maskgate.domain.image import ImageId, ImageInfo, ImageSize
-from tests.fakes import FailingStore, FakeStore
+from maskgate.domain.tenant import Tenant
+from tests.fakes import FailingStore, FakeGrants, FakeStore
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-    from maskgate.ports import ImageStore
+    from maskgate.ports import ImageGrants, ImageStore
 
 CONTENT = bytes(range(256)) * 100
 IMAGE_ID = ImageId.of(CONTENT)
@@ -24,6 +25,9 @@ INFO = ImageInfo(IMAGE_ID, ImageSize(640, 427), "JPEG", len(CONTENT))
 UNKNOWN = ImageId.of(b"another photo")
 TTL = 100
 NEAR_BYTES = 100_000
+
+
+ACME, OTHER = Tenant("acme"), Tenant("other")
 
 
 @pytest.fixture(params=["redis", "near over redis", "fake"])
@@ -93,6 +97,47 @@ class TestEveryImageStore:
         await store.put(INFO, CONTENT)
 
         assert [None, None] == [await store.info(UNKNOWN), await store.content(UNKNOWN)]
+
+
+class TestEveryImageStoreOfTenants:
+    """Holds those to it that know grants."""
+
+    @pytest.fixture(params=["redis", "near over redis", "fake"])
+    def kept(self, request: pytest.FixtureRequest) -> tuple[ImageStore, ImageGrants]:
+        if request.param == "fake":
+            grants = FakeGrants()
+            return FakeStore(grants), grants
+        redis = request.getfixturevalue("redis")
+        store = RedisImageStore(redis, ttl=TTL, breaker=Breaker(), grant_ttl=TTL)
+        shared = RedisImageGrants(redis, ttl=TTL, breaker=Breaker())
+        return (store if request.param == "redis" else NearImageStore(store, max_bytes=NEAR_BYTES)), shared
+
+    async def test_what_somebody_has_is_not_deleted(self, kept: tuple[ImageStore, ImageGrants]) -> None:
+        """Who deletes is not in the way of it, any other one is; what nobody has is deleted for everybody."""
+        store, grants = kept
+        await store.put(INFO, CONTENT)
+        for tenant in (ACME, OTHER):
+            await grants.grant(tenant, IMAGE_ID, weight=1)
+
+        refused = [await store.delete(IMAGE_ID, but_for=tenant) for tenant in (ACME, OTHER, None)]
+        left = await store.info(IMAGE_ID), await store.content(IMAGE_ID)
+        await grants.revoke(OTHER, IMAGE_ID)
+        by = [await store.delete(IMAGE_ID, but_for=tenant) for tenant in (None, OTHER, ACME)]
+
+        assert ([False] * 3, (INFO, CONTENT), [False, False, True]) == (refused, left, by)
+        assert [None, None] == [await store.info(IMAGE_ID), await store.content(IMAGE_ID)]
+
+
+@pytest.mark.parametrize("grant_ttl", [0, TTL])
+async def test_grants_that_do_not_count(redis: Redis, grant_ttl: int) -> None:
+    """Grants that have ended are in nobody's way, nor is any where the gateway has no keys."""
+    store = RedisImageStore(redis, ttl=TTL, breaker=Breaker(), grant_ttl=grant_ttl)
+    await store.put(INFO, CONTENT)
+    await RedisImageGrants(redis, ttl=TTL, breaker=Breaker()).grant(ACME, IMAGE_ID, weight=1)
+    await redis.zincrby("maskgate:1:granted:acme", -grant_ttl, str(IMAGE_ID))
+
+    assert await store.delete(IMAGE_ID) is True
+    assert await store.info(IMAGE_ID) is None
 
 
 @pytest.mark.parametrize("method", ["info", "content"])

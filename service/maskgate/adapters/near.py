@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from maskgate.domain.image import ImageId, ImageInfo
     from maskgate.domain.mask_handle import MaskAddress
+    from maskgate.domain.tenant import Tenant
     from maskgate.ports import MaskShelf
 
 _log = structlog.get_logger(__name__)
@@ -87,10 +88,15 @@ class NearImageStore:
         # Without moving its bytes: asking makes it live on in the shared store, and tells whether it was deleted.
         return kept.content if await self.info(image_id) else None
 
-    async def delete(self, image_id: ImageId) -> None:
+    async def delete(self, image_id: ImageId, *, but_for: Tenant | None = None) -> bool:
         """See ImageStore. The near copy is gone also where the shared store cannot be told."""
-        self.forget(image_id)
-        await self._shared.delete(image_id)
+        kept = False
+        try:
+            kept = not await self._shared.delete(image_id, but_for=but_for)
+        finally:
+            if not kept:
+                self.forget(image_id)
+        return not kept
 
     def forget(self, image_id: ImageId) -> None:
         """See ImageCopies."""

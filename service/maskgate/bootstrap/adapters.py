@@ -191,5 +191,11 @@ def _create_masks(settings: Settings, redis: _Redis) -> RedisMaskShelf:
 
 def _create_store(settings: Settings, redis: _Redis, tracing: Tracing) -> NearImageStore:
     longest = max(settings.image_ttl_seconds, settings.embedding_ttl_seconds)
-    shared = RedisImageStore(redis.client, ttl=settings.image_ttl_seconds, breaker=redis.breaker, deletion_ttl=longest)
+    shared = RedisImageStore(
+        redis.client,
+        ttl=settings.image_ttl_seconds,
+        breaker=redis.breaker,
+        deletion_ttl=longest,
+        grant_ttl=longest if settings.api_keys_file else 0,
+    )
     return NearImageStore(tracing.store(shared), max_bytes=settings.image_memory_bytes)

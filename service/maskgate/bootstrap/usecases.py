@@ -17,7 +17,7 @@ from maskgate.usecases.charge_tenant import ChargeTenant
 from maskgate.usecases.check_images import CheckImages
 from maskgate.usecases.decode import Decode
 from maskgate.usecases.decode_grid import DecodeGrid
-from maskgate.usecases.delete_image import DeleteImage, HeedDeletions
+from maskgate.usecases.delete_image import DeleteImage, ForgetImage, HeedDeletions
 from maskgate.usecases.describe_models import GetModel, ListModels
 from maskgate.usecases.embed_image import EmbedImage
 from maskgate.usecases.encode_images import BulkLane, EncodeImages
@@ -130,6 +130,7 @@ def create_usecases(settings: Settings, ports: Ports, embed: EmbedImage) -> UseC
         default_model=settings.models[0],
     )
     images = _owned_images(settings, ports)
+    forget = ForgetImage(store=ports.store, cache=ports.tiers.l2, embed=embed)
     upload = UploadImage(
         images=images,
         store=ports.store,
@@ -172,7 +173,7 @@ def create_usecases(settings: Settings, ports: Ports, embed: EmbedImage) -> UseC
             default_model=settings.models[0],
         ),
         get_embedding=GetEmbedding(embed=embed, backend=ports.backend, default_model=settings.models[0]),
-        delete_image=DeleteImage(images=images, store=ports.store, cache=ports.tiers.l2, embed=embed),
+        delete_image=DeleteImage(images=images, forget=forget),
         generate_masks=_create_generate(settings, ports, embed),
         list_models=ListModels(get_model=get_model, models=settings.models),
         get_model=get_model,

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from maskgate.domain.image import EncoderImage, ImageId, ImageInfo, Region
+    from maskgate.domain.tenant import Tenant
     from maskgate.domain.url import ImageUrl
 
 
@@ -30,10 +31,12 @@ class ImageStore(Protocol):
         """Return the uploaded bytes, None where they are not kept. Raises StoreUnavailable."""
         ...
 
-    async def delete(self, image_id: ImageId) -> None:
-        """Forget an image, and remember that it was deleted until it is put again. Raises StoreUnavailable.
+    async def delete(self, image_id: ImageId, *, but_for: Tenant | None = None) -> bool:
+        """Forget an image unless a tenant, but for that one, may use it; returns whether it is forgotten.
 
-        Nothing that is not put by a client brings it back, and the shared cache takes and gives no embedding of it.
+        Looking and forgetting are one step: whoever is granted an image, and looks for it afterwards, finds it or has
+        to put it. That it was deleted is remembered until it is put again: nothing else brings it back, and the shared
+        cache takes and gives no embedding of it. Raises StoreUnavailable.
         """
         ...
 

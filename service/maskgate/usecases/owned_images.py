@@ -39,7 +39,7 @@ class OwnedImages:
             ImageNotFound: It may not.
             StoreUnavailable: Nobody can tell.
         """
-        if image_id not in await self._grants.granted(call.tenant, (image_id,)):
+        if not await self.has(image_id, call=call):
             raise image_not_found(image_id)
 
     async def info(self, image_id: ImageId, *, call: Call) -> ImageInfo:
@@ -62,11 +62,13 @@ class OwnedImages:
         known = dict(zip(asked, await self._store.infos(asked), strict=True)) if asked else {}
         return [known.get(image_id) for image_id in image_ids]
 
+    async def has(self, image_id: ImageId, *, call: Call) -> bool:
+        """Tell whether the caller may use an image. Raises StoreUnavailable."""
+        return image_id in await self._grants.granted(call.tenant, (image_id,))
+
     async def give_up(self, image_id: ImageId, *, call: Call) -> bool:
-        """Take an image from the caller; returns whether that was the last one who had it. Raises StoreUnavailable."""
-        if image_id not in await self._grants.granted(call.tenant, (image_id,)):
-            return False
-        return not await self._grants.revoke(call.tenant, image_id)
+        """Take an image from the caller; returns whether another one may still use it. Raises StoreUnavailable."""
+        return await self._grants.revoke(call.tenant, image_id)
 
 
 def image_not_found(image_id: ImageId) -> ImageNotFound:

@@ -46,18 +46,16 @@ class UploadImage:
         """
         self._limits.check_bytes(len(content))
         async with self._admission.permit():
-            info = await self._keep(content)
+            image_id = await self._offload(lambda: ImageId.of(content))
+            info = await self._known(image_id) or await self._decoder.inspect(image_id, content)
             await self._images.grant(info, call=call)
+            await self._keep(info, content)
             return info
 
-    async def _keep(self, content: bytes) -> ImageInfo:
-        image_id = await self._offload(lambda: ImageId.of(content))
-        known = await self._known(image_id)
-        if known is not None:
-            return known
-        info = await self._decoder.inspect(image_id, content)
-        await self._store.put(info, content)
-        return info
+    async def _keep(self, info: ImageInfo, content: bytes) -> None:
+        """Look only once the image is granted: from then on it is not deleted with the last other one who had it."""
+        if await self._known(info.image_id) is None:
+            await self._store.put(info, content)
 
     async def _known(self, image_id: ImageId) -> ImageInfo | None:
         try:

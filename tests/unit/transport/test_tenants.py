@@ -27,7 +27,7 @@ from maskgate.transport.calls import Envelope
 from maskgate.transport.grpc.servicers import SERVICES
 from maskgate.transport.rest.app import create_app
 from tests import pictures
-from tests.fakes import CALL, FakeGrants, FakeKeys
+from tests.fakes import CALL, FakeGrants, FakeKeys, FakeStore
 from tests.unit.transport.conversations import EndedError, refusable_conversation
 from tests.unit.transport.skins import BOUNDS, SKINS, MaskPrompt, open_grpc, open_rest
 from tests.unit.transport.world import SETTINGS, World
@@ -146,7 +146,8 @@ def _without_times(text: str) -> str:
 
 
 def a_world() -> World:
-    return World(tenants=Tenants(KEYS, FakeGrants()))
+    grants = FakeGrants()
+    return World(tenants=Tenants(KEYS, grants), store=FakeStore(grants))
 
 
 @asynccontextmanager

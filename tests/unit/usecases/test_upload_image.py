@@ -1,22 +1,30 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
+from maskgate.domain.call import Call, Deadline
 from maskgate.domain.errors import ImageTooLarge, InvalidImage, StoreUnavailable
 from maskgate.domain.image import ImageId, ImageInfo, ImageLimits
+from maskgate.domain.tenant import Tenant
 from maskgate.usecases.admission import Admission
 from maskgate.usecases.get_image import GetImage
 from maskgate.usecases.upload_image import UploadImage
-from tests.fakes import CALL, SIZE, FailingStore, FakeDecoder, FakeStore, inline, owned
+from tests.fakes import CALL, SIZE, FailingStore, FakeDecoder, FakeGrants, FakeStore, inline, owned
+
+if TYPE_CHECKING:
+    from maskgate.ports import ImageGrants
 
 PHOTO = b"a photo"
 LIMITS = ImageLimits(max_bytes=10, max_pixels=10_000, max_side=1000)
+ACME = Tenant("acme")
 
 
-def create(decoder: FakeDecoder, store: FakeStore | FailingStore) -> UploadImage:
+def create(decoder: FakeDecoder, store: FakeStore | FailingStore, grants: ImageGrants | None = None) -> UploadImage:
     admission = Admission(tier="image store", concurrency=1, waiting=0)
     return UploadImage(
-        images=owned(store), store=store, decoder=decoder, limits=LIMITS, admission=admission, offload=inline
+        images=owned(store, grants), store=store, decoder=decoder, limits=LIMITS, admission=admission, offload=inline
     )
 
 
@@ -73,3 +81,23 @@ async def test_without_a_store_nothing_is_promised() -> None:
 
     with pytest.raises(StoreUnavailable):
         await upload(PHOTO, call=CALL)
+
+
+@pytest.mark.parametrize("deleted", ["before it is granted", "once it is granted"])
+async def test_the_last_other_one_deletes_it_meanwhile(deleted: str) -> None:
+    """An upload that was confirmed is there, whenever during it another tenant deletes the same image."""
+    grants = FakeGrants()
+    store, image_id, grant = FakeStore(grants), ImageId.of(PHOTO), grants.grant
+    await create(FakeDecoder(), store, grants)(PHOTO, call=Call(Deadline.after(10), tenant=ACME))
+
+    async def beside_a_deletion(tenant: Tenant, image_id: ImageId, *, weight: int) -> None:
+        if deleted == "before it is granted":
+            await store.delete(image_id, but_for=ACME)
+        await grant(tenant, image_id, weight=weight)
+        if deleted == "once it is granted":
+            await store.delete(image_id, but_for=ACME)
+
+    grants.grant = beside_a_deletion  # type: ignore[method-assign] # what comes in between
+    await create(FakeDecoder(), store, grants)(PHOTO, call=CALL)
+
+    assert PHOTO == await store.content(image_id)

@@ -22,6 +22,17 @@ if TYPE_CHECKING:
 
     _Arguments = list[str | int]
 
+# Whether a tenant, but for one, may use an image; by Redis' own clock. Without grants, where they last 0 s, none may.
+HELD: Final = """
+local function held(holders, image, ttl, but_for, granted)
+  local expired = tonumber(redis.call('TIME')[1]) - tonumber(ttl)
+  for _, tenant in ipairs(tonumber(ttl) > 0 and redis.call('SMEMBERS', holders) or {}) do
+    local used = tenant ~= but_for and redis.call('ZSCORE', granted .. tenant, image)
+    if used and tonumber(used) > expired then return true end
+  end
+  return false
+end
+"""
 # By Redis' own clock, which is the only one that all gateways share.
 _NOW: Final = "local now = tonumber(redis.call('TIME')[1]) local expired = now - tonumber(ARGV[1])\n"
 _GRANT: Final = (
@@ -69,16 +80,12 @@ return answers
 """
 )
 _REVOKE: Final = (
-    _NOW
+    HELD
     + """
 redis.call('ZREM', KEYS[1], ARGV[2])
 redis.call('HDEL', KEYS[2], ARGV[2])
 redis.call('SREM', KEYS[3], ARGV[3])
-for _, other in ipairs(redis.call('SMEMBERS', KEYS[3])) do
-  local used = redis.call('ZSCORE', ARGV[4] .. other, ARGV[2])
-  if used and tonumber(used) > expired then return 1 end
-end
-return 0
+return held(KEYS[3], ARGV[2], ARGV[1], ARGV[3], ARGV[4]) and 1 or 0
 """
 )
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
-from maskgate.adapters.redis.names import DELETED, image_name
+from maskgate.adapters.redis.grants import HELD
+from maskgate.adapters.redis.names import DELETED, granted_name, holders_name, image_name
 from maskgate.domain.errors import StoreUnavailable
 from maskgate.domain.image import ImageInfo, ImageSize
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from maskgate.adapters.redis.connection import Breaker
     from maskgate.domain.image import ImageId
+    from maskgate.domain.tenant import Tenant
 
 
 _WEEK: Final = 7 * 24 * 3600
@@ -28,14 +30,19 @@ return redis.call('EXPIRE', KEYS[1], ARGV[4])
 
 # Each deletion has a later time than the ones before, whatever the clock says: who has heard of one need not be told of
 # it again (deletions.py).
-_DELETE: Final = """
+_DELETE: Final = (
+    HELD
+    + """
+if held(KEYS[3], ARGV[1], ARGV[3], ARGV[4], ARGV[5]) then return 0 end
 redis.call('UNLINK', KEYS[1])
 local seconds, microseconds = unpack(redis.call('TIME'))
 local now = seconds * 1000000 + microseconds
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', string.format('%.0f', now - ARGV[2] * 1000000))
 local last = redis.call('ZREVRANGE', KEYS[2], 0, 0, 'WITHSCORES')[2]
 redis.call('ZADD', KEYS[2], string.format('%.0f', math.max(now, (tonumber(last) or 0) + 1)), ARGV[1])
+return 1
 """
+)
 
 
 class RedisImageStore:
@@ -46,13 +53,18 @@ class RedisImageStore:
         ttl: Seconds that an image lives which nobody asks for.
         breaker: Of that client.
         deletion_ttl: Seconds for which it is known that an image was deleted: as long as anything made of it lives.
+        grant_ttl: Seconds after its last use that a grant ends; 0 where nobody is granted anything, and nobody's image
+            is in the way of who deletes it.
     """
 
-    def __init__(self, redis: Redis, *, ttl: int, breaker: Breaker, deletion_ttl: int = _WEEK) -> None:
+    def __init__(
+        self, redis: Redis, *, ttl: int, breaker: Breaker, deletion_ttl: int = _WEEK, grant_ttl: int = 0
+    ) -> None:
         self._redis = redis
         self._ttl = ttl
         self._breaker = breaker
         self._deletion_ttl = deletion_ttl
+        self._grant_ttl = grant_ttl
         self._put_back_script = redis.register_script(_PUT_BACK)
         self._delete_script = redis.register_script(_DELETE)
 
@@ -94,10 +106,13 @@ class RedisImageStore:
         """See ImageStore."""
         return await self._field(image_id, "content")
 
-    async def delete(self, image_id: ImageId) -> None:
+    async def delete(self, image_id: ImageId, *, but_for: Tenant | None = None) -> bool:
         """See ImageStore."""
+        keys = [image_name(image_id), DELETED, holders_name(str(image_id))]
+        tenant = but_for.name if but_for else ""
+        arguments: list[str | int] = [str(image_id), self._deletion_ttl, self._grant_ttl, tenant, granted_name("")]
         with self._breaker.asking(StoreUnavailable):
-            await self._delete_script(keys=[image_name(image_id), DELETED], args=[str(image_id), self._deletion_ttl])
+            return bool(await self._delete_script(keys=keys, args=arguments))
 
     async def _field(self, image_id: ImageId, field: str) -> bytes | None:
         key = image_name(image_id)
