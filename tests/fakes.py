@@ -405,14 +405,17 @@ class FakeGrants:
         self.asked = 0
         self.away = False
 
-    async def grant(self, tenant: Tenant, image_id: ImageId, *, weight: int) -> None:
+    async def grant(self, tenant: Tenant, image_id: ImageId, *, weight: int) -> Sequence[ImageId]:
         self._answer()
         self._use((tenant.name, image_id), weight)
+        gone = []
         mine = [key for key in self._weights if key[0] == tenant.name]
         limit = tenant.limits.cache_bytes or sum(self._weights.values())
         for key in mine[:-1]:
             if sum(self._weights.get(each, 0) for each in mine) > limit:
                 del self._weights[key]
+                gone.append(key[1])
+        return gone
 
     async def granted(self, tenant: Tenant, image_ids: Collection[ImageId]) -> frozenset[ImageId]:
         self._answer()

@@ -58,20 +58,23 @@ class TestAllImageGrants:
 
     async def test_the_limit_does_not_count_others(self, grants: ImageGrants) -> None:
         """What weighs too much pushes out one's own images alone."""
-        await grants.grant(OTHER, ONE, weight=100)
-        await grants.grant(SMALL, ONE, weight=15)
-        await grants.grant(SMALL, TWO, weight=15)
+        gone = [
+            await grants.grant(OTHER, ONE, weight=100),
+            await grants.grant(SMALL, ONE, weight=15),
+            await grants.grant(SMALL, TWO, weight=15),
+        ]
 
+        assert [[], [], [ONE]] == gone
         assert {TWO} == await grants.granted(SMALL, [ONE, TWO])
         assert {ONE} == await grants.granted(OTHER, [ONE])
 
     async def test_an_image_over_the_limit(self, grants: ImageGrants) -> None:
         """An image that alone is over the limit is granted, and stays alone."""
-        await grants.grant(SMALL, ONE, weight=5)
-        await grants.grant(SMALL, TWO, weight=50)
+        gone = [await grants.grant(SMALL, ONE, weight=5), await grants.grant(SMALL, TWO, weight=50)]
         alone = await grants.granted(SMALL, [ONE, TWO])
-        await grants.grant(SMALL, THREE, weight=5)
+        gone.append(await grants.grant(SMALL, THREE, weight=5))
 
+        assert [[], [ONE], [TWO]] == gone
         assert {TWO} == alone
         assert {THREE} == await grants.granted(SMALL, [ONE, TWO, THREE])
 
@@ -209,6 +212,25 @@ class TestNear:
 
         assert {ONE} == await near.granted(ACME, [ONE])
         assert {ONE} == await shared.granted(ACME, [ONE])
+
+    async def test_what_goes_for_them_is_told_with_the_next(self, near: NearGrants, shared: FakeGrants) -> None:
+        """What a grant pushes out that is told of afterwards is told to whoever grants next, once."""
+        await near.grant(SMALL, ONE, weight=15)
+        shared.away = True
+        unknown = await near.grant(SMALL, TWO, weight=15)
+        shared.away = False
+        self.now = 31
+        await near.granted(SMALL, [TWO])
+
+        assert [[], [ONE], []] == [unknown, *[await near.grant(OTHER, THREE, weight=1) for _ in range(2)]]
+        assert frozenset() == await near.granted(SMALL, [ONE])
+
+    async def test_what_goes_is_not_believed(self, near: NearGrants) -> None:
+        """What had to make room is refused here at once."""
+        await near.grant(SMALL, ONE, weight=15)
+        await near.grant(SMALL, TWO, weight=15)
+
+        assert {TWO} == await near.granted(SMALL, [ONE, TWO])
 
     async def test_its_memory_is_bounded(self, shared: FakeGrants) -> None:
         """What was known first is forgotten first, and asked for again."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ import structlog
 from maskgate.domain.errors import StoreUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Sequence
 
     from maskgate.domain.image import ImageId
     from maskgate.domain.tenant import Tenant
@@ -52,16 +52,19 @@ class NearGrants:
         self._most = most
         self._clock = clock
         self._known: OrderedDict[tuple[str, ImageId], _Known] = OrderedDict()
+        self._gone: deque[ImageId] = deque(maxlen=most)
 
-    async def grant(self, tenant: Tenant, image_id: ImageId, *, weight: int) -> None:
+    async def grant(self, tenant: Tenant, image_id: ImageId, *, weight: int) -> Sequence[ImageId]:
         """See ImageGrants; never raises."""
         try:
-            await self._shared.grant(tenant, image_id, weight=weight)
+            await self._share(tenant, image_id, weight)
         except StoreUnavailable as error:
             _log.warning("grant.known_here_only", error=str(error))
             self._know(tenant, image_id, owed=weight)
         else:
             self._know(tenant, image_id)
+        gone, self._gone = [*self._gone], deque(maxlen=self._most)
+        return gone
 
     async def granted(self, tenant: Tenant, image_ids: Collection[ImageId]) -> frozenset[ImageId]:
         """See ImageGrants."""
@@ -95,7 +98,13 @@ class NearGrants:
         for image_id in image_ids:
             known = self._known.get((tenant.name, image_id))
             if known and known.owed is not None:
-                await self._shared.grant(tenant, image_id, weight=known.owed)
+                await self._share(tenant, image_id, known.owed)
+
+    async def _share(self, tenant: Tenant, image_id: ImageId, weight: int) -> None:
+        """Tell of a grant. What goes for it is told to whoever grants next: who asks for an image cannot be told."""
+        for gone in await self._shared.grant(tenant, image_id, weight=weight):
+            self._known.pop((tenant.name, gone), None)
+            self._gone.append(gone)
 
     def _is_fresh(self, tenant: Tenant, image_id: ImageId) -> bool:
         known = self._known.get((tenant.name, image_id))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from maskgate.domain.image import ImageId
     from maskgate.domain.tenant import Quota, Tenant
@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 class OpenGrants:
     """See ImageGrants: everything is granted, and whoever takes an image away takes it from all."""
 
-    async def grant(self, tenant: Tenant, image_id: ImageId, *, weight: int) -> None:
+    async def grant(self, tenant: Tenant, image_id: ImageId, *, weight: int) -> Sequence[ImageId]:
         """See ImageGrants."""
+        del tenant, image_id, weight
+        return ()
 
     async def granted(self, tenant: Tenant, image_ids: Collection[ImageId]) -> frozenset[ImageId]:
         """See ImageGrants."""

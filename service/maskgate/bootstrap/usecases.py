@@ -142,6 +142,7 @@ def create_usecases(settings: Settings, ports: Ports, embed: EmbedImage) -> UseC
             waiting=settings.upload_waiting,
             watcher=ports.admissions,
         ),
+        forget=forget,
         offload=ports.offload,
     )
     get_model = GetModel(backend=ports.backend, default_model=settings.models[0])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from maskgate.domain.api_key import ApiKey
     from maskgate.domain.image import ImageId
@@ -26,11 +26,11 @@ class ImageGrants(Protocol):
     Every method raises StoreUnavailable where nobody can tell.
     """
 
-    async def grant(self, tenant: Tenant, image_id: ImageId, *, weight: int) -> None:
-        """Let a tenant use an image that weighs so many bytes.
+    async def grant(self, tenant: Tenant, image_id: ImageId, *, weight: int) -> Sequence[ImageId]:
+        """Let a tenant use an image that weighs so many bytes, and return those that go for it.
 
         Where the tenant's images then weigh more than its `cache_bytes`, those go that it has not used for longest, but
-        never the one that is granted.
+        never the one that is granted. Whoever is told of them sees to it that they are forgotten.
         """
         ...
 

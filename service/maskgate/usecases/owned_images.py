@@ -28,9 +28,9 @@ class OwnedImages:
         self._grants = grants
         self._embedding_bytes = embedding_bytes
 
-    async def grant(self, info: ImageInfo, *, call: Call) -> None:
-        """Let the caller use an image whose bytes it has shown. Raises StoreUnavailable."""
-        await self._grants.grant(call.tenant, info.image_id, weight=info.size_bytes + self._embedding_bytes)
+    async def grant(self, info: ImageInfo, *, call: Call) -> Sequence[ImageId]:
+        """Let the caller use an image whose bytes it has shown; returns what goes for it. Raises StoreUnavailable."""
+        return await self._grants.grant(call.tenant, info.image_id, weight=info.size_bytes + self._embedding_bytes)
 
     async def check(self, image_id: ImageId, *, call: Call) -> None:
         """Make sure that the caller may use an image.

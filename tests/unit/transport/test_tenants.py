@@ -468,11 +468,27 @@ async def test_too_many_pixels_of_a_tenant(protocol: str) -> None:
 
 @both_skins
 async def test_images_over_the_limit_go(protocol: str) -> None:
-    """Of a tenant's images those that it has not used for longest go, once they weigh more than it may have."""
+    """Of a tenant's images those that it has not used for longest go, once they weigh more than it may have.
+
+    Nothing is left of them, neither in the store nor in a cache, but where another tenant has them.
+    """
     keys = FakeKeys({ACME: Tenant("acme", Limits(cache_bytes=SETTINGS.embedding_slot_bytes * 3 // 2))})
-    async with SKINS[protocol](World(tenants=Tenants(keys, FakeGrants())), ACME) as skin:
-        uploads = [await skin.upload(content) for content in (PHOTO, UNKNOWN_PHOTO)]
+    grants = FakeGrants()
+    shared_photo = pictures.png(31, 25)
+    shared = ImageId.of(shared_photo)
+    await grants.grant(Tenant("other"), shared, weight=1)
+    world = World(tenants=Tenants(keys, grants), store=FakeStore(grants))
+    async with SKINS[protocol](world, ACME) as skin:
+        uploads = []
+        for content in (shared_photo, PHOTO, UNKNOWN_PHOTO):
+            uploads.append(await skin.upload(content))
+            uploads.append(await skin.segment(str(ImageId.of(content)), Point(10, 10)))
         found = [await skin.get(image_id) for image_id in (PHOTO_ID, UNKNOWN)]
 
-    assert ["OK", "OK"] == [answer.code for answer in uploads]
+    assert ["OK"] * 6 == [answer.code for answer in uploads]
     assert ["NOT_FOUND", "OK"] == [answer.code for answer in found]
+    kept = [shared, ImageId.parse(UNKNOWN)]
+    assert await world.store.info(ImageId.parse(PHOTO_ID)) is None
+    assert None not in await world.store.infos(kept)
+    assert kept == [key.image_id for key in world.shelf.entries]
+    assert kept == [key.image_id for key in world.cache.entries]

@@ -88,9 +88,10 @@ class World:
                 "request_timeout_seconds": self.max_seconds,
             }
         )
-        cache, self.shelf = FakeCache(self.store if isinstance(self.store, FakeStore) else None), FakeShelf()
+        self.cache = FakeCache(self.store if isinstance(self.store, FakeStore) else None)
+        self.shelf = FakeShelf()
         ports = Ports(
-            tiers=EmbeddingTiers(self.shelf, cache, FakeLocks(cache)),
+            tiers=EmbeddingTiers(self.shelf, self.cache, FakeLocks(self.cache)),
             store=self.store,
             copies=FakeCopies(),
             deletions=FakeDeletions(),

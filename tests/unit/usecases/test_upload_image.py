@@ -4,16 +4,35 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from maskgate.adapters.open import NoQuotas
 from maskgate.domain.call import Call, Deadline
 from maskgate.domain.errors import ImageTooLarge, InvalidImage, StoreUnavailable
 from maskgate.domain.image import ImageId, ImageInfo, ImageLimits
-from maskgate.domain.tenant import Tenant
+from maskgate.domain.tenant import Limits, Tenant
 from maskgate.usecases.admission import Admission
+from maskgate.usecases.charge_tenant import ChargeTenant
+from maskgate.usecases.delete_image import ForgetImage
+from maskgate.usecases.embed_image import EmbeddingTiers, EmbedImage
 from maskgate.usecases.get_image import GetImage
 from maskgate.usecases.upload_image import UploadImage
-from tests.fakes import CALL, SIZE, FailingStore, FakeDecoder, FakeGrants, FakeStore, inline, owned
+from tests.fakes import (
+    CALL,
+    SIZE,
+    FailingStore,
+    FakeBackend,
+    FakeCache,
+    FakeDecoder,
+    FakeGrants,
+    FakeLocks,
+    FakeShelf,
+    FakeStore,
+    inline,
+    owned,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from maskgate.ports import ImageGrants
 
 PHOTO = b"a photo"
@@ -22,9 +41,25 @@ ACME = Tenant("acme")
 
 
 def create(decoder: FakeDecoder, store: FakeStore | FailingStore, grants: ImageGrants | None = None) -> UploadImage:
-    admission = Admission(tier="image store", concurrency=1, waiting=0)
+    cache = FakeCache()
+    images = owned(store, grants)
+    embed = EmbedImage(
+        tiers=EmbeddingTiers(FakeShelf(), cache, FakeLocks(cache)),
+        images=images,
+        charge=ChargeTenant(NoQuotas()),
+        store=store,
+        decoder=decoder,
+        backend=FakeBackend(),
+        admission=Admission(tier="image encoder", concurrency=1, waiting=0),
+    )
     return UploadImage(
-        images=owned(store, grants), store=store, decoder=decoder, limits=LIMITS, admission=admission, offload=inline
+        images=images,
+        store=store,
+        decoder=decoder,
+        limits=LIMITS,
+        admission=Admission(tier="image store", concurrency=1, waiting=0),
+        forget=ForgetImage(store=store, cache=cache, embed=embed),
+        offload=inline,
     )
 
 
@@ -90,14 +125,28 @@ async def test_the_last_other_one_deletes_it_meanwhile(deleted: str) -> None:
     store, image_id, grant = FakeStore(grants), ImageId.of(PHOTO), grants.grant
     await create(FakeDecoder(), store, grants)(PHOTO, call=Call(Deadline.after(10), tenant=ACME))
 
-    async def beside_a_deletion(tenant: Tenant, image_id: ImageId, *, weight: int) -> None:
+    async def beside_a_deletion(tenant: Tenant, image_id: ImageId, *, weight: int) -> Sequence[ImageId]:
         if deleted == "before it is granted":
             await store.delete(image_id, but_for=ACME)
-        await grant(tenant, image_id, weight=weight)
+        gone = await grant(tenant, image_id, weight=weight)
         if deleted == "once it is granted":
             await store.delete(image_id, but_for=ACME)
+        return gone
 
     grants.grant = beside_a_deletion  # type: ignore[method-assign] # what comes in between
     await create(FakeDecoder(), store, grants)(PHOTO, call=CALL)
 
     assert PHOTO == await store.content(image_id)
+
+
+async def test_room_that_cannot_be_made() -> None:
+    """An upload counts also where what had to go for it cannot be forgotten now: nobody may use that."""
+    grants, small = FakeGrants(), Tenant("acme", Limits(cache_bytes=1))
+    store, call = FakeStore(grants), Call(Deadline.after(10), tenant=small)
+    upload = create(FakeDecoder(), store, grants)
+    first = await upload(PHOTO, call=call)
+    store.delete = FailingStore().delete  # type: ignore[method-assign] # it goes away in between
+
+    second = await upload(b"another", call=call)
+
+    assert {second.image_id} == await grants.granted(small, [first.image_id, second.image_id])

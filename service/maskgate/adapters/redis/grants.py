@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Final
 
 from maskgate.adapters.redis.names import granted_name, holders_name, weights_name
 from maskgate.domain.errors import StoreUnavailable
+from maskgate.domain.image import ImageId
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from redis.asyncio import Redis
 
     from maskgate.adapters.redis.connection import Breaker
-    from maskgate.domain.image import ImageId
     from maskgate.domain.tenant import Tenant
 
     _Arguments = list[str | int]
@@ -49,16 +49,18 @@ redis.call('ZADD', KEYS[1], now, image)
 redis.call('HSET', KEYS[2], image, ARGV[4])
 redis.call('SADD', KEYS[3], tenant)
 for _, key in ipairs(KEYS) do redis.call('EXPIRE', key, ARGV[1]) end
-if limit == 0 then return end
-local total = 0
+local total, gone = 0, {}
+if limit == 0 then return gone end
 for _, weight in ipairs(redis.call('HVALS', KEYS[2])) do total = total + tonumber(weight) end
 for _, oldest in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
   if total <= limit then break end
   if oldest ~= image then
     total = total - tonumber(redis.call('HGET', KEYS[2], oldest) or 0)
     drop(oldest)
+    gone[#gone + 1] = oldest
   end
 end
+return gone
 """
 )
 _GRANTED: Final = (
@@ -106,12 +108,13 @@ class RedisImageGrants:
         self._granted_script = redis.register_script(_GRANTED)
         self._revoke_script = redis.register_script(_REVOKE)
 
-    async def grant(self, tenant: Tenant, image_id: ImageId, *, weight: int) -> None:
+    async def grant(self, tenant: Tenant, image_id: ImageId, *, weight: int) -> Sequence[ImageId]:
         """See ImageGrants."""
         limit = tenant.limits.cache_bytes or 0
         arguments: _Arguments = [self._ttl, str(image_id), tenant.name, weight, limit, holders_name("")]
         with self._breaker.asking(StoreUnavailable):
-            await self._grant_script(keys=_names(tenant, image_id), args=arguments)
+            gone = await self._grant_script(keys=_names(tenant, image_id), args=arguments)
+        return [ImageId.parse(each.decode()) for each in gone]
 
     async def granted(self, tenant: Tenant, image_ids: Collection[ImageId]) -> frozenset[ImageId]:
         """See ImageGrants."""
