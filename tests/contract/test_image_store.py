@@ -278,6 +278,53 @@ async def test_deletions_are_remembered_for_a_while(redis: Redis) -> None:
     assert [b"young", str(IMAGE_ID).encode()] == await redis.zrange("maskgate:1:deleted", 0, -1)
 
 
+class TestUploadsWhileRedisIsAway:
+    """What was confirmed is kept, whatever had been deleted before."""
+
+    @pytest.fixture
+    def shared(self) -> FakeStore:
+        return FakeStore()
+
+    @pytest.fixture
+    async def near(self, shared: FakeStore) -> NearImageStore:
+        """An image that was deleted, and uploaded again while Redis was away."""
+        near, put = NearImageStore(shared, max_bytes=NEAR_BYTES), shared.put
+        await near.put(INFO, CONTENT)
+        await near.delete(IMAGE_ID)
+        shared.put = FailingStore().put  # type: ignore[method-assign] # away
+        await near.put(INFO, CONTENT)
+        shared.put = put  # type: ignore[method-assign] # back
+        return near
+
+    @pytest.mark.parametrize("method", ["info", "infos", "content"])
+    async def test_they_are_shared_afterwards(self, near: NearImageStore, shared: FakeStore, method: str) -> None:
+        """The deletion before does not count against them: once asked for, they are there for all gateways."""
+        await getattr(near, method)([IMAGE_ID] if method == "infos" else IMAGE_ID)
+
+        assert (INFO, CONTENT) == (await near.info(IMAGE_ID), await shared.content(IMAGE_ID))
+
+    async def test_deletions_heard_of_late_were_earlier(self, near: NearImageStore, shared: FakeStore) -> None:
+        """Nor does that deletion take them away where this gateway hears of it only now."""
+        near.forget(IMAGE_ID)
+
+        assert (INFO, INFO) == (await near.info(IMAGE_ID), await shared.info(IMAGE_ID))
+
+    @pytest.mark.parametrize("by", ["this gateway", "another one"])
+    async def test_once_shared_they_are_like_others(self, near: NearImageStore, shared: FakeStore, by: str) -> None:
+        """A deletion that comes after that counts, also where another gateway has put the image first."""
+        await (near.info(IMAGE_ID) if by == "this gateway" else shared.put(INFO, CONTENT))
+        await near.info(IMAGE_ID)
+        await shared.delete(IMAGE_ID)
+
+        assert [None, None] == [await near.info(IMAGE_ID), await shared.info(IMAGE_ID)]
+
+    async def test_they_can_be_deleted(self, near: NearImageStore) -> None:
+        """A deletion here takes them away."""
+        await near.delete(IMAGE_ID)
+
+        assert await near.info(IMAGE_ID) is None
+
+
 @pytest.mark.parametrize("method", ["info", "content"])
 async def test_near_puts_back_what_redis_has_lost(redis: Redis, method: str) -> None:
     """An image that Redis has forgotten is there for other gateways again once this one is asked for it."""

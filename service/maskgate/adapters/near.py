@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
@@ -27,8 +27,11 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
+    """An upload; `owed` while the shared store has not got it: a deletion that it remembers was an earlier one."""
+
     info: ImageInfo
     content: bytes
+    owed: bool = False
 
 
 class SharedImageStore(ImageStore, Protocol):
@@ -53,9 +56,10 @@ class NearImageStore:
 
     async def put(self, info: ImageInfo, content: bytes) -> None:
         """See ImageStore."""
-        self._near.put(info.image_id, _Kept(info, content))
+        kept = _Kept(info, content, owed=True)
+        self._near.put(info.image_id, kept)
         try:
-            await self._shared.put(info, content)
+            await self._pay(kept)
         except StoreUnavailable as error:
             if self._near.get(info.image_id) is None:
                 raise
@@ -67,7 +71,7 @@ class NearImageStore:
         if kept is None:
             return await self._shared.info(image_id)
         try:
-            return await self._shared.info(image_id) or await self._put_back(kept)
+            return await self._shared_info(kept) or await self._put_back(kept)
         except StoreUnavailable as error:
             _log.warning("image.known_here_only", error=str(error))
             return kept.info
@@ -95,21 +99,37 @@ class NearImageStore:
             kept = not await self._shared.delete(image_id, but_for=but_for)
         finally:
             if not kept:
-                self.forget(image_id)
+                self._near.forget(image_id)
         return not kept
 
     def forget(self, image_id: ImageId) -> None:
-        """See ImageCopies."""
-        self._near.forget(image_id)
+        """See ImageCopies. What is here alone stays: it was uploaded after what one has heard of."""
+        kept = self._near.get(image_id)
+        if kept and not kept.owed:
+            self._near.forget(image_id)
 
     async def _lost(self, image_id: ImageId) -> ImageInfo | None:
         return None if self._near.get(image_id) is None else await self.info(image_id)
 
+    async def _shared_info(self, kept: _Kept) -> ImageInfo | None:
+        info = await self._shared.info(kept.info.image_id)
+        if info and kept.owed:
+            self._near.put(info.image_id, replace(kept, owed=False))
+        return info
+
     async def _put_back(self, kept: _Kept) -> ImageInfo | None:
+        if kept.owed:
+            await self._pay(kept)
+            return kept.info
         if await self._shared.put_back(kept.info, kept.content):
             return kept.info
         self.forget(kept.info.image_id)
         return None
+
+    async def _pay(self, kept: _Kept) -> None:
+        await self._shared.put(kept.info, kept.content)
+        if self._near.get(kept.info.image_id) is not None:
+            self._near.put(kept.info.image_id, replace(kept, owed=False))
 
 
 class NearMaskShelf:
