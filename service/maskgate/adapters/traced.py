@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from maskgate.domain.mask_handle import MaskAddress
     from maskgate.domain.model import ModelSpec
     from maskgate.domain.prompt import MaskSelection, PromptSlots
+    from maskgate.domain.tenant import Tenant
     from maskgate.ports import (
         EmbeddingCache,
         EncodeLocks,
@@ -88,10 +89,10 @@ class TracedStore:
         with self._tracer.asking("redis image content", **_REDIS):
             return await self._inner.content(image_id)
 
-    async def delete(self, image_id: ImageId) -> None:
+    async def delete(self, image_id: ImageId, *, but_for: Tenant | None = None) -> bool:
         """See ImageStore."""
         with self._tracer.asking("redis image delete", **_REDIS):
-            await self._inner.delete(image_id)
+            return await self._inner.delete(image_id, but_for=but_for)
 
 
 class TracedMasks:
