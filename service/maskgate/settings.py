@@ -61,6 +61,12 @@ class Settings(BaseSettings):
     )
     grpc_port: int = Field(50051, ge=0, le=65535, description="Port of gRPC; 0 picks a free one.")
     http_port: int = Field(8080, ge=0, le=65535, description="Port of REST, probes and metrics; 0 picks a free one.")
+    workers: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="Processes that share both ports, and all that a gateway may use. One listens by itself.",
+    )
     triton_url: Annotated[str, AfterValidator(_hosts_and_ports)] = Field(
         "127.0.0.1:8001",
         description="host:port of Triton's gRPC endpoint; of several, with commas between them. "

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from maskgate.bootstrap.failures import CannotServeError
+from maskgate.bootstrap.ports import CannotListenError, listen
 from maskgate.bootstrap.tls import read_tls
 from maskgate.transport.calls import CallObserver
 from maskgate.transport.grpc.interceptor import PROTOCOL as GRPC
@@ -28,21 +28,14 @@ if TYPE_CHECKING:
 
     import grpc
     from fastapi import FastAPI
-    from prometheus_client import CollectorRegistry
 
     from maskgate.bootstrap.tls import Tls
     from maskgate.settings import Settings
     from maskgate.telemetry import Metrics
     from maskgate.telemetry.tracing import Tracer
+    from maskgate.transport.exposition import Exposition
     from maskgate.transport.health import Health
     from maskgate.transport.usecases import UseCases
-
-
-class CannotListenError(CannotServeError):
-    """An address that the gateway was told to listen on is taken, or is not this machine's."""
-
-    def __init__(self, host: str, port: int, *, option: str) -> None:
-        super().__init__(f"cannot listen on {host} port {port}: is it in use? Choose another with {option}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +50,7 @@ class Gateway:
 class Watchers:
     """What looks at the servers and their calls."""
 
-    registry: CollectorRegistry
+    exposition: Exposition
     metrics: Metrics
     health: Health
     tracer: Tracer | None = None
@@ -92,7 +85,7 @@ async def open_servers(settings: Settings, usecases: UseCases, watchers: Watcher
         streams=streams,
         observer=observer,
         health=watchers.health,
-        registry=watchers.registry,
+        exposition=watchers.exposition,
         max_upload_bytes=settings.max_upload_bytes,
     )
     try:
@@ -125,7 +118,13 @@ def _grpc_bounds(settings: Settings) -> GrpcBounds:
     return GrpcBounds(
         max_message_bytes=2 * settings.max_upload_bytes,  # room to refuse a large upload with our own reason
         max_concurrent_calls=settings.max_concurrent_calls,
+        share_port=_shares(settings),
     )
+
+
+def _shares(settings: Settings) -> bool:
+    """Whether others listen on the ports, too."""
+    return settings.workers > 1
 
 
 async def _start_grpc(settings: Settings, server: grpc.aio.Server, tls: Tls | None) -> int:
@@ -169,15 +168,7 @@ async def _http(settings: Settings, app: FastAPI, *, tls: Tls | None) -> AsyncIt
 
 def open_http_listener(settings: Settings) -> socket.socket:
     """Listen for REST. Raises CannotListenError."""
-    v6 = ":" in settings.host
-    try:
-        listener = socket.create_server(
-            (settings.host, settings.http_port),
-            family=socket.AF_INET6 if v6 else socket.AF_INET,
-            dualstack_ipv6=settings.host == "::",  # as gRPC does
-        )
-    except OSError as error:
-        raise CannotListenError(settings.host, settings.http_port, option="--http-port") from error
+    listener = listen(settings.host, settings.http_port, option="--http-port", shared=_shares(settings))
     # Its connections inherit it. asyncio sets it on those of listeners of its own; without, the body of an answer waits
     # for the client to acknowledge its head, which on Linux takes 40 ms.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

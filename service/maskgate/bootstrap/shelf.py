@@ -47,8 +47,7 @@ def open_shelf(settings: Settings, metrics: Metrics) -> Iterator[Shelf]:
 
 
 def _create_slab(settings: Settings, metrics: Metrics) -> SlabShelf | None:
-    for name in sweep(settings.shared_memory_prefix):
-        _log.info("shared_memory.swept", segment=name)
+    clear_up(settings)
     try:
         slab = SlabShelf.create(
             settings.shared_memory_prefix,
@@ -64,6 +63,12 @@ def _create_slab(settings: Settings, metrics: Metrics) -> SlabShelf | None:
     slots.labels("kept").set_function(lambda: table.kept)
     slots.labels("free").set_function(lambda: table.limit - table.kept - table.held)
     return slab
+
+
+def clear_up(settings: Settings) -> None:
+    """Delete what gateways that were killed have left in shared memory."""
+    for name in sweep(settings.shared_memory_prefix):
+        _log.info("shared_memory.swept", segment=name)
 
 
 def region_of(slab: SlabShelf, *, prefix: str) -> Region:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from typing import TYPE_CHECKING, Any
 
 import click
 from pydantic import ValidationError
 
 from maskgate.bootstrap import CannotServeError, authority, open_gateway
+from maskgate.cli.crew import serve_with_workers
+from maskgate.cli.stopping import asked_to_stop
 from maskgate.settings import Settings
 from maskgate.telemetry import configure_logging
+from maskgate.workers import WorkerFailedError
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 @click.option("--tls-client-ca-file", help="PEM with authorities of clients' certificates, which are asked for then.")
 @click.option("--grpc-port", type=int, help="Port of gRPC.  [default: 50051]")
 @click.option("--http-port", type=int, help="Port of REST, probes and metrics.  [default: 8080]")
+@click.option("--workers", type=int, help="Processes that share the ports and what the gateway may use.  [default: 1]")
 @click.option("--triton-url", help="host:port of Triton's gRPC endpoint, or of several.  [default: 127.0.0.1:8001]")
 @click.option("--redis-url", help="redis://, rediss:// or unix:// URL.  [default: redis://127.0.0.1:6379/0]")
 @click.option("--model", "models", multiple=True, help="Model to serve; repeatable, the first is the default.")
@@ -42,8 +45,8 @@ def serve(**options: Any) -> None:  # noqa: ANN401 - click's options, validated 
     settings = read_settings(options)
     configure_logging(settings.log_level)
     try:
-        asyncio.run(_serve(settings))
-    except CannotServeError as error:
+        asyncio.run(_serve(settings) if settings.workers == 1 else serve_with_workers(settings, tell_where=_tell_where))
+    except (CannotServeError, WorkerFailedError) as error:
         raise click.ClickException(str(error)) from error
 
 
@@ -66,11 +69,12 @@ def _explained(item: ErrorDetails) -> str:
 
 
 async def _serve(settings: Settings) -> None:
-    asked_to_stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, asked_to_stop.set)
+    stopping = asked_to_stop()
     async with open_gateway(settings) as gateway:
-        host, scheme = settings.host, "https" if settings.tls_cert_file else "http"
-        click.echo(f"gRPC {authority(host, gateway.grpc_port)}, REST {scheme}://{authority(host, gateway.http_port)}")
-        await asked_to_stop.wait()
+        _tell_where(settings, gateway.grpc_port, gateway.http_port)
+        await stopping.wait()
+
+
+def _tell_where(settings: Settings, grpc_port: int, http_port: int) -> None:
+    host, scheme = settings.host, "https" if settings.tls_cert_file else "http"
+    click.echo(f"gRPC {authority(host, grpc_port)}, REST {scheme}://{authority(host, http_port)}")

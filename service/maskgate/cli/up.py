@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from maskgate.stack import StackError
 
 PORT = click.IntRange(0, 65535)
+WORKERS = click.IntRange(1, 64)
 PROGRAM = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -31,6 +32,7 @@ def _port(name: str, *, default: int, of: str) -> Callable[[Callable[..., None]]
 @click.option("--insecure", is_flag=True, help="Listen on any address although everybody may do everything.")
 @_port("--grpc-port", default=50051, of="The gateway's gRPC port")
 @_port("--http-port", default=8080, of="The gateway's HTTP port")
+@click.option("--workers", type=WORKERS, default=1, show_default=True, help="Processes of the gateway.")
 @_port("--triton-grpc-port", default=8001, of="Triton's gRPC port, on the loopback")
 @_port("--triton-metrics-port", default=8002, of="Triton's metrics port, on the loopback")
 @click.option(

@@ -22,6 +22,8 @@ class StackConfig:
     """Whether the gateway may listen elsewhere than on the loopback although everybody may do everything."""
     grpc_port: int = 50051
     http_port: int = 8080
+    workers: int = 1
+    """Processes of the gateway, on one port."""
     triton_grpc_port: int = 8001
     triton_metrics_port: int = 8002
     triton_url: str | None = None

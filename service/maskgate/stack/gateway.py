@@ -34,6 +34,7 @@ def gateway_command(config: StackConfig, endpoints: Endpoints, *, shared_memory_
         "--host": config.host,
         "--grpc-port": str(config.grpc_port),
         "--http-port": str(config.http_port),
+        "--workers": str(config.workers),
         "--redis-url": endpoints.redis,
         "--triton-url": str(endpoints.triton_grpc),
         "--shared-memory-prefix": shared_memory_prefix,

@@ -16,6 +16,7 @@ from maskgate.bootstrap.failures import CannotServeError
 from maskgate.bootstrap.servers import Gateway, Watchers, open_servers
 from maskgate.bootstrap.tls import read_tls
 from maskgate.settings import Settings
+from maskgate.transport.exposition import exposition_of
 from tests.certificates import Authority, Issued
 from tests.unit.transport.world import World
 
@@ -49,7 +50,7 @@ def settings(files: Files, **given: Any) -> Settings:  # noqa: ANN401
 @asynccontextmanager
 async def gateway(settings: Settings) -> AsyncIterator[Gateway]:
     world = World()
-    watchers = Watchers(world.registry, world.metrics, world.health)
+    watchers = Watchers(exposition_of(world.registry), world.metrics, world.health)
     async with open_servers(settings, world.usecases, watchers) as opened:
         yield opened
 

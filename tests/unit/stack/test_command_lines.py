@@ -108,7 +108,7 @@ def test_shared_memory_can_be_told_apart() -> None:
 
 def test_the_gateway_is_told_where_everything_is() -> None:
     """The gateway gets its own addresses and those of Valkey and Triton."""
-    config = StackConfig(host="::1", grpc_port=1, http_port=2, triton_grpc_port=3, models=("a", "b"))
+    config = StackConfig(host="::1", grpc_port=1, http_port=2, triton_grpc_port=3, models=("a", "b"), workers=4)
 
     endpoints = create_endpoints(config, run_directory=RUN)
     command = gateway_command(config, endpoints, shared_memory_prefix="maskgate-x")
@@ -116,6 +116,7 @@ def test_the_gateway_is_told_where_everything_is() -> None:
     assert (
         *(sys.executable, "-m", "maskgate", "serve"),
         *("--host", "::1", "--grpc-port", "1", "--http-port", "2"),
+        *("--workers", "4"),
         *("--redis-url", "unix:///tmp/run/valkey.sock", "--triton-url", "127.0.0.1:3"),
         *("--shared-memory-prefix", "maskgate-x"),
         *("--model", "a", "--model", "b"),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import grpc
 
+from maskgate.transport.exposition import exposition_of
 from maskgate.transport.grpc._pb import segmentation_pb2 as pb
 from maskgate.transport.rest.app import create_app
 from tests.unit.transport.skins import SERVICE, SETTINGS, from_error, open_grpc
@@ -226,7 +227,7 @@ def refusable_conversation(world: World, headers: dict[str, str]) -> RestConvers
         streams=world.streams,
         observer=world.observer,
         health=world.health,
-        registry=world.registry,
+        exposition=exposition_of(world.registry),
         max_upload_bytes=SETTINGS.max_upload_bytes,
     )
     return RestConversation(app, headers)

@@ -15,6 +15,7 @@ from google.protobuf.json_format import MessageToDict
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
+from maskgate.transport.exposition import exposition_of
 from maskgate.transport.grpc._pb import segmentation_pb2 as pb
 from maskgate.transport.grpc._pb.segmentation_pb2_grpc import SegmentationServiceStub
 from maskgate.transport.grpc.server import GrpcBounds, create_server
@@ -235,7 +236,7 @@ def create_rest_app(world: World) -> FastAPI:
         streams=world.streams,
         observer=world.observer,
         health=world.health,
-        registry=world.registry,
+        exposition=exposition_of(world.registry),
         max_upload_bytes=SETTINGS.max_upload_bytes,
     )
 

@@ -24,6 +24,7 @@ from maskgate.domain.image import ImageId
 from maskgate.domain.prompt import Point
 from maskgate.domain.tenant import Limits, Tenant
 from maskgate.transport.calls import Envelope
+from maskgate.transport.exposition import exposition_of
 from maskgate.transport.grpc.servicers import SERVICES
 from maskgate.transport.rest.app import create_app
 from tests import pictures
@@ -99,7 +100,7 @@ def routes() -> Iterator[str]:
         streams=world.streams,
         observer=world.observer,
         health=world.health,
-        registry=world.registry,
+        exposition=exposition_of(world.registry),
         max_upload_bytes=1,
     )
     for path, verbs in app.openapi()["paths"].items():

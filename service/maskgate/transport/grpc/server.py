@@ -26,10 +26,12 @@ class GrpcBounds:
     Attributes:
         max_message_bytes: Larger messages are refused by gRPC itself, without a reason of ours.
         max_concurrent_calls: Calls over all connections; further ones are refused with RESOURCE_EXHAUSTED.
+        share_port: Whether other servers listen on the port, too. Else a second one is a mistake to be told.
     """
 
     max_message_bytes: int
     max_concurrent_calls: int
+    share_port: bool = False
 
 
 async def create_server(
@@ -42,7 +44,7 @@ async def create_server(
         options=(
             ("grpc.max_receive_message_length", bounds.max_message_bytes),
             ("grpc.max_send_message_length", -1),
-            ("grpc.so_reuseport", 0),  # a second gateway on the port is a mistake to be told
+            ("grpc.so_reuseport", int(bounds.share_port)),
         ),
     )
     add_services(server, usecases, streams)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
-from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from maskgate.transport.rest import errors
@@ -18,9 +17,9 @@ from maskgate.transport.rest.traffic import CountedTraffic
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
-    from prometheus_client import CollectorRegistry
 
     from maskgate.transport.calls import CallObserver
+    from maskgate.transport.exposition import Exposition
     from maskgate.transport.health import Health
     from maskgate.transport.streams import Streams
     from maskgate.transport.usecases import UseCases
@@ -32,7 +31,7 @@ def create_app(
     streams: Streams,
     observer: CallObserver,
     health: Health,
-    registry: CollectorRegistry,
+    exposition: Exposition,
     max_upload_bytes: int,
 ) -> FastAPI:
     """Create the app; it holds no state of its own."""
@@ -43,13 +42,13 @@ def create_app(
     )
     errors.install(app)
     app.include_router(create_router(usecases, streams=streams, observer=observer))
-    _add_operations(app, health, registry)
+    _add_operations(app, health, exposition)
     app.add_middleware(BodyLimit, max_upload_bytes=max_upload_bytes)
     app.add_middleware(CountedTraffic, traffic=observer.traffic(PROTOCOL))
     return app
 
 
-def _add_operations(app: FastAPI, health: Health, registry: CollectorRegistry) -> None:
+def _add_operations(app: FastAPI, health: Health, exposition: Exposition) -> None:
     @app.get("/livez", tags=["operations"], response_class=PlainTextResponse)
     async def livez() -> str:
         """Tell that the process answers; asks neither Redis nor Triton."""
@@ -70,4 +69,4 @@ def _add_operations(app: FastAPI, health: Health, registry: CollectorRegistry) -
     @app.get("/metrics", tags=["operations"], response_class=PlainTextResponse)
     async def metrics() -> Response:
         """Expose the metrics to Prometheus (docs/metrics.md)."""
-        return Response(generate_latest(registry), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+        return Response(await exposition(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
