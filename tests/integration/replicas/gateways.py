@@ -56,22 +56,30 @@ def sample(url: str, name: str, **labels: str) -> float:
 
 
 @contextmanager
-def replicas(stack: EmbeddedStack, count: int, *, environment: dict[str, str]) -> Iterator[list[Replica]]:
-    """Runs so many gateways beside each other."""
+def replicas(
+    stack: EmbeddedStack, count: int, *, environment: dict[str, str], workers: int = 1
+) -> Iterator[list[Replica]]:
+    """Runs so many gateways beside each other, each of so many processes."""
     started = []
     with ExitStack() as running:
         for number in range(count):
-            started.append(_start(stack, number, environment))
+            started.append(_start(stack, number, environment, workers))
             running.callback(started[-1].process.stop)
         for replica in started:
             wait_until(replica.process.component.is_ready, seconds=START_SECONDS)
         yield started
 
 
-def _start(stack: EmbeddedStack, number: int, environment: dict[str, str]) -> Replica:
+def _start(stack: EmbeddedStack, number: int, environment: dict[str, str], workers: int) -> Replica:
     folder = Path(stack.endpoints.redis.removeprefix("unix://")).parent
     config = with_chosen_ports(
-        StackConfig(triton_url=stack.endpoints.triton_grpc, redis_url=stack.endpoints.redis, grpc_port=0, http_port=0)
+        StackConfig(
+            triton_url=stack.endpoints.triton_grpc,
+            redis_url=stack.endpoints.redis,
+            grpc_port=0,
+            http_port=0,
+            workers=workers,
+        )
     )
     endpoints = create_endpoints(config, run_directory=folder)
     component = gateway_component(config, endpoints, shared_memory_prefix=folder.name)
