@@ -7,7 +7,7 @@ import os
 import re
 from dataclasses import asdict
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import structlog
 
@@ -74,10 +74,19 @@ def add_key(path: Path, key: KnownKey) -> None:
     """Append a key to a file, which only its owner may read where it is new. Raises KeyFileError."""
     record = {"id": key.id, "sha256": key.digest, "tenant": key.tenant.name, **_given(key.tenant.limits)}
     try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "w", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
+        with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "r+b") as file:
+            file.write(f"{_line_end(file)}{json.dumps(record)}\n".encode())
     except OSError as error:
         raise KeyFileError(f"cannot write '{path}': {error.strerror}") from error
+
+
+def _line_end(file: BinaryIO) -> str:
+    """What ends the last line of a file: editors may have left it open."""
+    size = file.seek(0, os.SEEK_END)
+    if not size:
+        return ""
+    file.seek(size - 1)
+    return "" if file.read(1) == b"\n" else "\n"
 
 
 def _given(limits: Limits) -> dict[str, float]:

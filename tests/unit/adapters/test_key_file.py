@@ -46,6 +46,18 @@ def test_a_file_holds_no_secret(path: Path) -> None:
     assert 0o600 == path.stat().st_mode & 0o777
 
 
+def test_a_last_line_without_its_end(path: Path) -> None:
+    """A key is added to a file that an editor or a secret has left without a last newline; both keys count."""
+    acme = added(path, ACME)
+    path.write_text(path.read_text().rstrip("\n"))
+    other = added(path, OTHER)
+
+    keys = KeyFile(path)
+
+    assert [ACME, OTHER] == [keys.tenant_of(each) for each in (acme, other)]
+    assert 2 == len(path.read_text().splitlines())
+
+
 def test_new_keys_are_seen(path: Path) -> None:
     """A key that is added or deleted while the gateway runs counts without a restart."""
     acme = added(path, ACME)
