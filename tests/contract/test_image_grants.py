@@ -203,6 +203,41 @@ class TestNear:
         with pytest.raises(StoreUnavailable):
             await near.revoke(ACME, ONE)
 
+    async def test_what_is_taken_here_while_nobody_can_be_told(self, near: NearGrants, shared: FakeGrants) -> None:
+        """Taking an image away fails; but this gateway does not know it as the tenant's any more."""
+        await near.grant(ACME, ONE, weight=1)
+        shared.away = True
+        with pytest.raises(StoreUnavailable):
+            await near.revoke(ACME, ONE)
+
+        with pytest.raises(StoreUnavailable):
+            await near.granted(ACME, [ONE])
+
+    @pytest.mark.parametrize("asked", ["granted", "grant"])
+    async def test_an_answer_from_before_is_not_believed(
+        self, near: NearGrants, shared: FakeGrants, asked: str
+    ) -> None:
+        """What is revoked while an answer is under way is not granted afterwards, though the answer said so."""
+        await shared.grant(ACME, ONE, weight=1)
+        answer, answered, told = getattr(shared, asked), asyncio.Event(), asyncio.Event()
+
+        async def late(*args: object, **kwargs: object) -> object:
+            result = await answer(*args, **kwargs)
+            answered.set()
+            await told.wait()
+            return result
+
+        setattr(shared, asked, late)
+        under_way = asyncio.ensure_future(
+            near.granted(ACME, [ONE]) if asked == "granted" else near.grant(ACME, ONE, weight=1)
+        )
+        await answered.wait()
+        await near.revoke(ACME, ONE)
+        told.set()
+        await under_way
+
+        assert frozenset() == await near.granted(ACME, [ONE])
+
     async def test_grants_of_that_time_are_told_afterwards(self, near: NearGrants, shared: FakeGrants) -> None:
         """An image that was uploaded while nobody could be told is everywhere granted later, once it is used."""
         shared.away = True

@@ -53,16 +53,19 @@ class NearGrants:
         self._clock = clock
         self._known: OrderedDict[tuple[str, ImageId], _Known] = OrderedDict()
         self._gone: deque[ImageId] = deque(maxlen=most)
+        self._revoked = 0  # what was asked before the last one may have been answered before it: not to be believed
 
     async def grant(self, tenant: Tenant, image_id: ImageId, *, weight: int) -> Sequence[ImageId]:
         """See ImageGrants; never raises."""
+        revoked = self._revoked
         try:
             await self._share(tenant, image_id, weight)
         except StoreUnavailable as error:
             _log.warning("grant.known_here_only", error=str(error))
             self._know(tenant, image_id, owed=weight)
         else:
-            self._know(tenant, image_id)
+            if revoked == self._revoked:
+                self._know(tenant, image_id)
         gone, self._gone = [*self._gone], deque(maxlen=self._most)
         return gone
 
@@ -74,12 +77,15 @@ class NearGrants:
         return frozenset(image_ids).difference(doubtful) | await self._ask(tenant, doubtful)
 
     async def revoke(self, tenant: Tenant, image_id: ImageId) -> bool:
-        """See ImageGrants."""
-        others = await self._shared.revoke(tenant, image_id)
-        self._known.pop((tenant.name, image_id), None)
-        return others
+        """See ImageGrants. Here it is gone also where the shared grants cannot be told."""
+        try:
+            return await self._shared.revoke(tenant, image_id)
+        finally:
+            self._revoked += 1
+            self._known.pop((tenant.name, image_id), None)
 
     async def _ask(self, tenant: Tenant, image_ids: list[ImageId]) -> frozenset[ImageId]:
+        revoked = self._revoked
         try:
             await self._tell(tenant, image_ids)
             granted = await self._shared.granted(tenant, image_ids)
@@ -87,12 +93,16 @@ class NearGrants:
             if all((tenant.name, image_id) in self._known for image_id in image_ids):
                 return frozenset(image_ids)
             raise
+        if revoked == self._revoked:
+            self._learn(tenant, image_ids, granted)
+        return granted
+
+    def _learn(self, tenant: Tenant, image_ids: list[ImageId], granted: frozenset[ImageId]) -> None:
         for image_id in image_ids:
             if image_id in granted:
                 self._know(tenant, image_id)
             else:
                 self._known.pop((tenant.name, image_id), None)
-        return granted
 
     async def _tell(self, tenant: Tenant, image_ids: list[ImageId]) -> None:
         for image_id in image_ids:

@@ -28,7 +28,8 @@ from maskgate.transport.exposition import exposition_of
 from maskgate.transport.grpc.servicers import SERVICES
 from maskgate.transport.rest.app import create_app
 from tests import pictures
-from tests.fakes import CALL, FakeGrants, FakeKeys, FakeStore
+from tests.fakes import CALL, FailingStore, FakeGrants, FakeKeys, FakeStore
+from tests.unit.transport import resources as resources_of
 from tests.unit.transport.conversations import EndedError, refusable_conversation
 from tests.unit.transport.skins import BOUNDS, SKINS, MaskPrompt, open_grpc, open_rest
 from tests.unit.transport.world import SETTINGS, World
@@ -413,6 +414,32 @@ async def test_while_nobody_can_tell(protocol: str) -> None:
 
     assert "OK" == known.code
     assert ("UNAVAILABLE", "STORE_UNAVAILABLE") == unknown.refusal
+
+
+@both_skins
+@pytest.mark.parametrize("away", ["store", "grants"])
+async def test_deleting_while_nobody_can_be_told(protocol: str, away: str) -> None:
+    """A deletion fails that Redis does not learn of; this gateway has forgotten the image, and it can be repeated."""
+    shared = FakeGrants()
+    world = World(tenants=Tenants(KEYS, NearGrants(shared)), store=FakeStore(shared))
+    async with SKINS[protocol](world, ACME) as skin:
+        await skin.upload(PHOTO)
+        await skin.segment(PHOTO_ID, CLICK)
+        delete, revoke = world.store.delete, shared.revoke
+        if away == "store":
+            world.store.delete = FailingStore().delete  # type: ignore[method-assign] # away
+        else:
+            broken = FakeGrants()
+            broken.away = True
+            shared.revoke = broken.revoke  # type: ignore[method-assign] # away
+        failed = await resources_of.of(skin).delete(PHOTO_ID)
+        left = list(world.shelf.entries)
+        world.store.delete, shared.revoke = delete, revoke  # type: ignore[method-assign] # back
+        repeated = await resources_of.of(skin).delete(PHOTO_ID)
+
+    assert (("UNAVAILABLE", "STORE_UNAVAILABLE"), [], "OK") == (failed.refusal, left, repeated.code)
+    assert await world.store.info(ImageId.parse(PHOTO_ID)) is None
+    assert not shared.held(ImageId.parse(PHOTO_ID))
 
 
 # How much one may use
