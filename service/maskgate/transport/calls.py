@@ -40,7 +40,7 @@ class Envelope:
         trace: The client's trace, as W3C's Trace Context has it.
     """
 
-    authorization: str | None = None
+    authorization: str | None = field(default=None, repr=False)
     deadline: float | None = None
     trace: Mapping[str, str] = field(default_factory=dict)
 

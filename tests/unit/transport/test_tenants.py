@@ -275,6 +275,11 @@ def test_how_a_key_is_said(said: str | None, key: str | None) -> None:
     assert key == Envelope(said).key
 
 
+def test_a_key_is_not_shown() -> None:
+    """What a log or a traceback shows of an envelope holds no key."""
+    assert ACME not in repr(Envelope(f"Bearer {ACME}"))
+
+
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics", "/openapi.json"])
 async def test_probes_and_metrics_are_open(path: str) -> None:
     """What orchestrators ask needs no key, and names nobody."""
