@@ -9,9 +9,11 @@ import pytest
 
 from maskgate.adapters.near import NearImageStore
 from maskgate.adapters.redis import Breaker, RedisImageGrants, RedisImageStore
+from maskgate.adapters.traced import TracedStore
 from maskgate.domain.errors import StoreUnavailable
 from maskgate.domain.image import ImageId, ImageInfo, ImageSize
 from maskgate.domain.tenant import Tenant
+from maskgate.telemetry.tracing import Untraced
 from tests.fakes import FailingStore, FakeGrants, FakeStore
 
 if TYPE_CHECKING:
@@ -102,7 +104,7 @@ class TestEveryImageStore:
 class TestEveryImageStoreOfTenants:
     """Holds those to it that know grants."""
 
-    @pytest.fixture(params=["redis", "near over redis", "fake"])
+    @pytest.fixture(params=["redis", "near over traced redis", "fake"])
     def kept(self, request: pytest.FixtureRequest) -> tuple[ImageStore, ImageGrants]:
         if request.param == "fake":
             grants = FakeGrants()
@@ -110,7 +112,8 @@ class TestEveryImageStoreOfTenants:
         redis = request.getfixturevalue("redis")
         store = RedisImageStore(redis, ttl=TTL, breaker=Breaker(), grant_ttl=TTL)
         shared = RedisImageGrants(redis, ttl=TTL, breaker=Breaker())
-        return (store if request.param == "redis" else NearImageStore(store, max_bytes=NEAR_BYTES)), shared
+        near = NearImageStore(TracedStore(store, Untraced()), max_bytes=NEAR_BYTES)
+        return (store if request.param == "redis" else near), shared
 
     async def test_what_somebody_has_is_not_deleted(self, kept: tuple[ImageStore, ImageGrants]) -> None:
         """Who deletes is not in the way of it, any other one is; what nobody has is deleted for everybody."""
