@@ -10,8 +10,8 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from maskgate.domain.embedding import Embedding, EmbeddingKey
-from maskgate.domain.tenant import Quota
 from maskgate.domain.timing import CacheTier
+from maskgate.usecases.charge_pixels import ChargePixels
 from maskgate.usecases.deletions import Watches
 from maskgate.usecases.keep_alive import KeepAlive
 from maskgate.usecases.owned_images import image_not_found
@@ -117,7 +117,7 @@ class EmbedImage:
     ) -> None:
         self._tiers = tiers
         self._images = images
-        self._charge = charge
+        self._charge_pixels = ChargePixels(charge, store)
         self._store = store
         self._decoder = decoder
         self._backend = backend
@@ -199,16 +199,6 @@ class EmbedImage:
             self._share(wanted.key, encoded.embedding, turn.pop_all())
             return encoded
 
-    async def _charge_pixels(self, wanted: _Wanted) -> None:
-        """Count the pixels of an image that is about to be encoded: with a permit, as who finds no place comes again.
-
-        The store is asked for them only if they count.
-        """
-        limits = wanted.tenant.limits
-        if limits.pixels_per_minute and (info := await self._store.info(wanted.key.image_id)):
-            size = wanted.key.region.size if wanted.key.region else info.size
-            await self._charge(wanted.tenant, Quota.PIXELS, size.width * size.height)
-
     def _share(self, key: EmbeddingKey, embedding: Embedding, turn: AsyncExitStack) -> None:
         """Let others have it, then end one's turn; who waits for the answer waits for neither.
 
@@ -234,11 +224,11 @@ class EmbedImage:
     async def _encode(self, wanted: _Wanted, *, waited: float) -> _Landed:
         async with self._admission.permit() as queued:
             wanted.take_off()
-            await self._charge_pixels(wanted)
-            image = await self._prepared(wanted)
-            started = perf_counter()
-            tensor = await self._backend.encode(wanted.spec, image)
-            encode = perf_counter() - started
+            async with self._charge_pixels(wanted.key, wanted.tenant):  # with a permit: who finds no place comes again
+                image = await self._prepared(wanted)
+                started = perf_counter()
+                tensor = await self._backend.encode(wanted.spec, image)
+                encode = perf_counter() - started
         return _Landed(Embedding(image.original, tensor), Effort(CacheTier.MISS, waited + queued, encode))
 
     async def _prepared(self, wanted: _Wanted) -> EncoderImage:

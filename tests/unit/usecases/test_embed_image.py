@@ -583,6 +583,24 @@ async def test_an_encode_that_finds_no_place_costs_no_pixels() -> None:
     assert 2 == world.backend.encodes
 
 
-async def enter(embed: EmbedImage, tenant: Tenant) -> None:
-    async with embed(IMAGE_ID, SPEC, call=replace(CALL, tenant=tenant)):
+async def test_an_encode_that_fails_costs_its_pixels_once() -> None:
+    """Where the encoder has no place, or is away, to try again is free; what it encodes is not."""
+    world = World(quotas=MemoryQuotas())
+    limited = Tenant("limited", Limits(pixels_per_minute=SIZE.width * SIZE.height))
+    other = await world.keep(b"another photo")
+    await world.keep(PHOTO)
+    world.backend.encode_errors = [Overloaded("Busy."), BackendUnavailable("Away.")]
+    for error in (Overloaded, BackendUnavailable):
+        with pytest.raises(error):
+            await enter(world.embed, limited)
+
+    await enter(world.embed, limited)
+    with pytest.raises(QuotaExceeded):
+        await enter(world.embed, limited, other)
+
+    assert 3 == world.backend.encodes
+
+
+async def enter(embed: EmbedImage, tenant: Tenant, image_id: ImageId = IMAGE_ID) -> None:
+    async with embed(image_id, SPEC, call=replace(CALL, tenant=tenant)):
         pass
