@@ -61,6 +61,7 @@ class AsyncStream:
         self._newest: tuple[int, Prompt] | None = None
         self._sequence = 0
         self._changed = asyncio.Event()
+        self._ready = asyncio.Event()
         self._finished = False
 
     async def __aenter__(self) -> Self:
@@ -95,12 +96,21 @@ class AsyncStream:
     async def __aiter__(self) -> AsyncIterator[StreamAnswer]:
         """Yield answers as they come. Raises MaskgateError."""
         responses = self._gateway.listen(self._gateway.segmentation.SegmentStream, self._messages())
-        async for response in responses:
-            if response.sequence:
-                yield self._to_answer(response)
+        try:
+            async for response in responses:
+                self._ready.set()
+                if response.sequence:
+                    yield self._to_answer(response)
+        finally:
+            self._ready.set()  # after the end nothing is sent any more
 
     async def _messages(self) -> AsyncIterator[pb.SegmentStreamRequest]:
+        """Say what it is about; when that is ready, the newest prompt.
+
+        grpc.aio tells who still writes when the server ends the call INTERNAL, in place of what the server has said.
+        """
         yield pb.SegmentStreamRequest(target=self._target)
+        await self._ready.wait()
         while True:
             await self._changed.wait()
             self._changed.clear()

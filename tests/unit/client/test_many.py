@@ -146,6 +146,37 @@ async def test_a_stream_answers_the_newest(client: AsyncClient) -> None:
     assert answers[-1].found[0].pixels.shape == (30, 40)
 
 
+async def test_a_stream_waits_for_its_image(client: AsyncClient, world: World) -> None:
+    """No prompt is sent before the image is at hand: who writes when a call ends is not told why it ended."""
+    image = await client.image(PHOTO)
+    world.backend.gate.clear()
+    async with image.stream() as stream:
+        stream.send(points=[(5, 5)])
+        stream.finish()
+        answers = asyncio.ensure_future(_all(stream))
+        await world.until_heard(1)
+        await asyncio.sleep(0.02)
+        heard = world.overheard.messages
+        world.backend.gate.set()
+
+        assert (1, 1) == (heard, len(await answers))
+
+
+async def test_a_stream_about_an_image_that_is_gone(client: AsyncClient) -> None:
+    """Whoever streams is told why it ended, however soon a prompt was sent."""
+    image = await client.image(PHOTO)
+    await image.delete()
+
+    async with image.stream() as stream:
+        stream.send(points=[(5, 5)])
+        with pytest.raises(errors.ImageNotFound):
+            await _all(stream)
+
+
+async def _all(stream: Any) -> list[StreamAnswer]:  # noqa: ANN401 - of a class that nobody need name
+    return [answer async for answer in stream]
+
+
 async def test_a_wrong_prompt_of_a_stream(client: AsyncClient) -> None:
     """A prompt that fails is told in its answer, and the next is answered."""
     image, answers = await client.image(PHOTO), []
