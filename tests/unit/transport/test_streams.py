@@ -223,7 +223,7 @@ async def test_an_overload_passes(stream: Conversation, world: World) -> None:
 
 async def test_each_prompt_has_a_deadline(protocol: str) -> None:
     """One that hangs is answered with DEADLINE_EXCEEDED; the stream itself may take longer."""
-    world = World(max_seconds=0.05)
+    world = World(max_seconds=0.5)
     async with CONVERSATIONS[protocol](world) as stream:
         await ready(stream, world)
         world.backend.gate.clear()
