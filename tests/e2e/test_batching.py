@@ -48,7 +48,7 @@ async def _click_at_once(address: str, cases: Sequence[tuple[Image, tuple[int, i
         stub = SegmentationServiceStub(channel)  # type: ignore[no-untyped-call] # generated
         requests = (pb.SegmentRequest(image_id=str(image.id), points=[pb.Point(x=x, y=y)]) for image, (x, y) in cases)
         answers = await asyncio.gather(*(stub.Segment(request, timeout=60) for request in requests))
-    return [answer.best.rle.counts for answer in answers]
+    return [answer.masks[0].rle.counts for answer in answers]
 
 
 def _decoder_counts(stack: EmbeddedStack) -> tuple[float, float]:

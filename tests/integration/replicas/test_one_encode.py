@@ -61,7 +61,7 @@ def waits(gateways: list[Replica], result: str) -> float:
 
 
 def masks(answers: list[pb.SegmentResponse]) -> set[str]:
-    return {answer.best.rle.counts for answer in answers}
+    return {answer.masks[0].rle.counts for answer in answers}
 
 
 def test_fifty_first_clicks_encode_once(stack: EmbeddedStack, gateways: list[Replica], redis: Redis) -> None:
