@@ -25,7 +25,7 @@ from maskgate.domain.output import RenderedMask
 from maskgate.domain.prompt import Box, CoordinateSpace, Point, Prompt, PromptSlots
 from maskgate.usecases.keep_masks import KeepMasks
 from maskgate.usecases.resolve_mask import ResolveMask
-from tests.fakes import SPEC, FakeMaskReader, FakeMasks, inline
+from tests.fakes import CALL, SPEC, FakeMaskReader, FakeMasks, inline
 from tests.golden import reference
 from tests.golden.reference import ReferenceSam
 
@@ -163,10 +163,10 @@ async def test_handles_refine_as_the_reference_does(case: Case, token: int) -> N
     decoded = DecodedMasks(logits.astype(np.float16)[1:], iou[1:], (1, 2, 3))
     shelf, rendered = FakeMasks(), RenderedMask(0.0, 0.0, token, 0, None)
 
-    (kept,) = await KeepMasks(shelf=shelf)(KEY, decoded, (rendered,))
+    (kept,) = await KeepMasks(shelf=shelf)(KEY, decoded, (rendered,), call=CALL)
     assert kept.handle is not None
     resolve = ResolveMask(shelf=shelf, reader=FakeMaskReader(), offload=inline)
-    start = await resolve(HandleSource(kept.handle), KEY, Frame(size, SIDE), MASK_SIZE)
+    start = await resolve(HandleSource(kept.handle), KEY, Frame(size, SIDE), MASK_SIZE, call=CALL)
     found, found_iou = case.actual_from(both, size, start)
 
     np.testing.assert_allclose(found, expected, atol=HALF_PRECISION)
