@@ -81,5 +81,5 @@ def to_timing(timing: pb.Timing) -> Timing:
 
 
 def to_cache_tier(tier: pb.CacheTier) -> CacheTier:
-    """Read where an embedding was found."""
-    return _CACHE_TIER[tier]
+    """Read where an embedding was found; a place that a newer gateway names is none that this client knows."""
+    return _CACHE_TIER.get(tier, CacheTier.MISS)

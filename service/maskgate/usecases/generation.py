@@ -95,7 +95,7 @@ class Generation:
             self._selection = self._selection.settle()
         if self._waits:
             await self._drop_duplicates(outbox)
-        await outbox.tell(GenerationSummary(len(self._result), size, self._spec.name, self._clock.timing()))
+        await outbox.end(GenerationSummary(len(self._result), size, self._spec.name, self._clock.timing()))
 
     async def _size(self) -> ImageSize:
         async with self._tools.embed(self._query.image_id, self._spec, call=self._call) as embedded:

@@ -42,3 +42,8 @@ class Outbox:
         self.repeat()
         if is_new:
             await self._send(Told(event, self._now))
+
+    async def end(self, event: GenerationEvent) -> None:
+        """Tell the last event, whatever was told before: a stream without one has failed."""
+        self.repeat()
+        await self._send(Told(event, self._now))

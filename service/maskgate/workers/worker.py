@@ -59,9 +59,9 @@ class Worker:
                     return
         except TimeoutError as error:
             raise WorkerFailedError(f"a worker does not listen after {within:g} s") from error
-        except asyncio.IncompleteReadError as error:
-            why = error.partial.decode() or f"a worker has died while it started ({await self.ended()})"
-            raise WorkerFailedError(why) from error
+        except (asyncio.IncompleteReadError, ConnectionError) as error:  # the latter if it has not even read its brief
+            told = error.partial.decode() if isinstance(error, asyncio.IncompleteReadError) else ""
+            raise WorkerFailedError(told or f"a worker has died while it started ({await self.ended()})") from error
 
     async def ended(self) -> str:
         """Wait until it has ended, and tell how."""

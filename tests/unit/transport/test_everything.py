@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from pydantic import BaseModel
 
 from maskgate.domain.errors import BackendUnavailable, Overloaded
 from maskgate.domain.generation.query import GenerationQuery
 from maskgate.domain.image import ImageId
 from maskgate.transport.generations import CountedGenerations
+from maskgate.transport.rest.streaming import SSE, EventStream
 from tests.fakes import CALL, IOUS, SPEC
 from tests.pictures import png
 from tests.unit.transport.generations import generate, request_of
@@ -21,12 +23,19 @@ from tests.unit.transport.skins import open_grpc, open_rest
 from tests.unit.transport.world import World
 
 if TYPE_CHECKING:
+    from maskgate.transport.rest.streaming import Events
     from tests.unit.transport.skins import RestSkin, Skin
 
 PHOTO = png(40, 30)
 IMAGE = str(ImageId.of(PHOTO))
 GRID = {"points_per_side": 3}
 LOW = {"pred_iou_thresh": 0.4, "box_nms_thresh": 1.0}
+
+
+class Seen(BaseModel):
+    """An event."""
+
+    seen: int
 
 
 @pytest.fixture
@@ -223,7 +232,7 @@ async def test_a_browser_that_leaves_ends_the_work(world: World) -> None:
 
 
 async def test_server_sent_events(rest: RestSkin) -> None:
-    """A browser's EventSource gets the same events by their names."""
+    """Who reads server-sent events gets the same ones by their names."""
     await rest.upload(PHOTO)
 
     response = await rest.client.post(
@@ -237,8 +246,8 @@ async def test_server_sent_events(rest: RestSkin) -> None:
     assert [json.loads(block["data"])["cursor"] for block in blocks] == [block["id"] for block in blocks]
 
 
-async def test_a_browser_goes_on_by_itself(rest: RestSkin) -> None:
-    """The id of the last event that a browser has seen is as good as the cursor."""
+async def test_clients_of_server_sent_events_go_on_by_themselves(rest: RestSkin) -> None:
+    """The id of the last event that was seen is as good as the cursor."""
     await rest.upload(PHOTO)
     whole = await generate(rest, IMAGE, **GRID)
 
@@ -247,6 +256,39 @@ async def test_a_browser_goes_on_by_itself(rest: RestSkin) -> None:
     )
 
     assert whole.cursors[3:] == [json.loads(line)["cursor"] for line in response.text.splitlines()]
+
+
+async def test_an_error_leaves_the_place_to_go_on_from() -> None:
+    """Of server-sent events the last one with an id says where to go on; the error that ends them has none."""
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:  # noqa: ANN401 - an ASGI message
+        sent.append(message)
+
+    async def never() -> Any:  # noqa: ANN401 - an ASGI message
+        await asyncio.Event().wait()
+
+    async def serve(events: Events) -> None:
+        await events.tell("progress", Seen(seen=7), id_="v1.0.7")
+        raise BackendUnavailable("Triton has gone.")
+
+    await EventStream(serve, media_type=SSE)({}, never, send)
+
+    first, last = [message["body"].decode() for message in sent if message.get("body")]
+    assert first.endswith("id: v1.0.7\n\n")
+    assert last.startswith("event: error")
+    assert "id:" not in last.replace('"', "")
+
+
+@pytest.mark.parametrize("beyond", [0, 1, 10**8])
+async def test_a_cursor_at_the_end(kept: Skin, beyond: int) -> None:
+    """Who asks after the last event, or after one that there is not, is told the summary: the end is never nothing."""
+    whole = await generate(kept, IMAGE, **GRID)
+    begin, _, told = whole.cursors[-1].rpartition(".")
+
+    rest = await generate(kept, IMAGE, **GRID, cursor=f"{begin}.{int(told) + beyond}")
+
+    assert ("OK", ["summary"]) == (rest.code, [name for name, _ in rest.events])
 
 
 async def test_an_interrupted_generation_goes_on(kept: Skin, world: World) -> None:

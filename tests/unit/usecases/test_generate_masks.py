@@ -236,7 +236,7 @@ CASES = {
 @pytest.mark.parametrize("notes", ["remembered", "forgotten", "away"])
 @pytest.mark.parametrize("case", CASES)
 async def test_cut_anywhere_and_resumed_it_is_the_same(case: str, notes: str) -> None:
-    """After each of its events a generation can be interrupted: the rest is what would have been told."""
+    """After each of its events a generation can be interrupted: the rest is told, its summary in any case."""
     world = Everything(Scripted((0.8, LARGE), (0.7, OTHER), (0.9, SMALL), (0.6, (0, 0, 32, 24))))
     whole = await world.told(CASES[case])
     expected = [(names([told.event])[0], str(told.cursor)) for told in whole]
@@ -247,7 +247,8 @@ async def test_cut_anywhere_and_resumed_it_is_the_same(case: str, notes: str) ->
             world.notes.entries.clear()
         rest = await world.told(replace(CASES[case], cursor=str(told.cursor)))
 
-        assert expected[number:] == [(names([one.event])[0], str(one.cursor)) for one in rest]
+        told_again = [(names([one.event])[0], str(one.cursor)) for one in rest]
+        assert (expected[number:] or expected[-1:]) == told_again
 
 
 async def test_what_is_noted_is_not_decoded_again() -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 NDJSON = "application/x-ndjson"
 """A line of JSON for each event."""
 SSE = "text/event-stream"
-"""What browsers' EventSource reads (https://html.spec.whatwg.org/multipage/server-sent-events.html)."""
+"""Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html)."""
 
 
 class ClientLeft(asyncio.CancelledError):
@@ -41,22 +41,33 @@ class Events:
         self.started = False
 
     async def tell(self, name: str, event: BaseModel, *, id_: str = "") -> None:
-        """Write an event; the first one begins the answer. Browsers go on after its `id_`, if it has one."""
-        if not self.started:
-            self.started = True
-            headers = (
-                (b"content-type", self._media_type.encode()),
-                (b"cache-control", b"no-store"),
-                (b"vary", b"Accept"),
-            )
-            await self._send({"type": "http.response.start", "status": 200, "headers": headers})
+        """Write an event; the first one begins the answer. Clients of SSE go on after its `id_`, if it has one."""
+        await self._begin()
         line = event.model_dump_json()
-        text = f"event: {name}\ndata: {line}\nid: {id_}\n\n" if self._media_type == SSE else f"{line}\n"
+        text = _server_sent(name, line, id_) if self._media_type == SSE else f"{line}\n"
         await self._send({"type": "http.response.body", "body": text.encode(), "more_body": True})
 
     async def end(self) -> None:
         """End the answer."""
+        await self._begin()
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _begin(self) -> None:
+        if self.started:
+            return
+        self.started = True
+        headers = (
+            (b"content-type", self._media_type.encode()),
+            (b"cache-control", b"no-store"),
+            (b"vary", b"Accept"),
+        )
+        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
+
+
+def _server_sent(name: str, line: str, id_: str) -> str:
+    """Write an event; one without an `id_` leaves the place from which clients go on as it is."""
+    place = f"id: {id_}\n" if id_ else ""
+    return f"event: {name}\ndata: {line}\n{place}\n"
 
 
 class EventStream(Response):
