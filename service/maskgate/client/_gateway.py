@@ -132,14 +132,16 @@ class Gateway:
         self,
         method: Any,  # noqa: ANN401
         request: Message | AsyncIterator[Message],
+        *,
+        seconds: float | None = None,
     ) -> AsyncGenerator[Any, None]:
-        """Call a method of many responses, once. It may take as long as the gateway lets it.
+        """Call a method of many responses, once. Without `seconds` it may take as long as the gateway lets it.
 
         Raises:
             MaskgateError: As `ask` does.
         """
         with translated(self._access.address):
-            call = method(request, metadata=self._metadata)
+            call = method(request, timeout=seconds, metadata=self._metadata)
             try:
                 async for response in call:
                     yield response

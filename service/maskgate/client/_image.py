@@ -184,7 +184,8 @@ class AsyncImage:
         return AsyncResult(masks, prompt, response.model, self.size, timing, self)
 
     async def _encode(self, request: images_pb2.EncodeImagesRequest) -> CacheTier:
-        async for response in self._gateway.listen(self._gateway.images.EncodeImages, request):
+        gateway = self._gateway
+        async for response in gateway.listen(gateway.images.EncodeImages, request, seconds=gateway.seconds):
             if response.HasField("error"):
                 raise error_of_part(response.error)
             return to_cache_tier(response.cache_tier)

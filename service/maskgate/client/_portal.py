@@ -17,12 +17,21 @@ class Portal:
     """Runs coroutines in its thread, and waits for them. The thread starts at once and ends with `close`."""
 
     def __init__(self) -> None:
+        self._is_closed = False
         self._loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._loop.run_forever, name="maskgate-client", daemon=True)
         self._thread.start()
 
     def run(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
-        """Wait for what a coroutine returns or raises. Where the wait is interrupted, it is cancelled."""
+        """Wait for what a coroutine returns or raises. Where the wait is interrupted, it is cancelled.
+
+        Raises:
+            RuntimeError: The portal is closed.
+            concurrent.futures.CancelledError: It was closed meanwhile.
+        """
+        if self._is_closed:
+            coroutine.close()
+            raise RuntimeError("The client is closed.")
         running = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         try:
             return running.result()
@@ -42,10 +51,12 @@ class Portal:
                 except StopAsyncIteration:
                     return
         finally:
-            self.run(_ended(items))
+            if not self._is_closed:  # else it has been ended
+                self.run(_ended(items))
 
     def close(self, last: Coroutine[Any, Any, None]) -> None:
-        """Run one last coroutine, then end the thread."""
+        """Run one last coroutine, cancel what others still wait for, then end the thread."""
+        self._is_closed = True
         asyncio.run_coroutine_threadsafe(self._end(last), self._loop)
         if current_thread() is not self._thread:  # which collects garbage, too
             self._thread.join()
@@ -54,6 +65,10 @@ class Portal:
     async def _end(self, last: Coroutine[Any, Any, None]) -> None:
         try:
             await last
+            others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+            for task in others:
+                task.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
         finally:
             self._loop.stop()
 
