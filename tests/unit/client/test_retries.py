@@ -145,3 +145,15 @@ async def test_time_is_bounded(served: Served, world: World) -> None:
 
         with pytest.raises(errors.DeadlineExceeded):
             await image.segment(points=[(1, 1)])
+
+
+async def test_the_time_of_an_encode_is_bounded(served: Served, world: World) -> None:
+    """An encode ahead of the clicks is a call like others, although its answers are a stream."""
+    async with AsyncClient(served.address, timeout=0.2) as client:
+        image = await client.image(pictures.png(40, 30))
+        world.backend.gate.clear()
+
+        with pytest.raises(errors.DeadlineExceeded):
+            await asyncio.wait_for(image.encode(), 5)
+
+        world.backend.gate.set()
