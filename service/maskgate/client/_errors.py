@@ -59,8 +59,9 @@ def error_of_call(error: grpc.aio.AioRpcError, address: str) -> MaskgateError:
 
 
 def error_of_part(error: pb.Error) -> MaskgateError:
-    """Read why a part of a call failed."""
-    return _raised(StatusCode[error.code], error.reason, error.message, error.metadata)
+    """Read why a part of a call failed; a code that a newer gateway names is none that this client knows."""
+    code = StatusCode.__members__.get(error.code, StatusCode.UNKNOWN)
+    return _raised(code, error.reason, error.message, error.metadata)
 
 
 def _status_of(error: grpc.aio.AioRpcError) -> status_pb2.Status:

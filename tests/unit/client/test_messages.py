@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from maskgate.client import _answers, _asking
+from maskgate.client._errors import error_of_part
 from maskgate.domain.mask_prompt import LogitsSource, MaskSource, PngSource
 from maskgate.domain.outline import Polygon
 from maskgate.domain.output import CroppedPng, LowResLogits, MaskFormat, MaskOutput, RenderedMask
@@ -68,3 +69,10 @@ def test_pixels_need_runs() -> None:
     np.testing.assert_array_equal(np.eye(4, 5, dtype=np.bool_), MASK.pixels)
     with pytest.raises(ValueError, match="not asked for"):
         _ = EMPTY.pixels
+
+
+def test_a_code_of_tomorrow() -> None:
+    """A part may fail with a code that this client is too old to know: it is an error all the same."""
+    raised = error_of_part(pb.Error(code="OUT_OF_PATIENCE", reason="TOO_LATE", message="Come tomorrow."))
+
+    assert ("TOO_LATE", "Come tomorrow.") == (raised.reason, raised.message)
