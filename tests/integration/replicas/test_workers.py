@@ -87,7 +87,9 @@ class Crowd:
         for _ in range(times):
             try:
                 await stub.Segment(
-                    pb.SegmentRequest(image_id=self.image_id, points=[pb.Point(x=160, y=180)]), timeout=60
+                    pb.SegmentRequest(image_id=self.image_id, points=[pb.Point(x=160, y=180)]),
+                    timeout=60,
+                    wait_for_ready=True,  # a connection that is being made again is no call in anybody's hands
                 )
             except grpc.aio.AioRpcError as error:
                 self.failed.append(error.code())
