@@ -131,20 +131,7 @@ def create_usecases(settings: Settings, ports: Ports, embed: EmbedImage) -> UseC
     )
     images = _owned_images(settings, ports)
     forget = ForgetImage(store=ports.store, cache=ports.tiers.l2, embed=embed)
-    upload = UploadImage(
-        images=images,
-        store=ports.store,
-        decoder=ports.decoder,
-        limits=image_limits(settings),
-        admission=Admission(
-            tier="upload",
-            concurrency=settings.upload_concurrency,
-            waiting=settings.upload_waiting,
-            watcher=ports.admissions,
-        ),
-        forget=forget,
-        offload=ports.offload,
-    )
+    upload = _create_upload(settings, ports, images=images, forget=forget)
     get_model = GetModel(backend=ports.backend, default_model=settings.models[0])
     return UseCases(
         authenticate_caller=AuthenticateCaller(ports.tenants.keys),
@@ -152,18 +139,7 @@ def create_usecases(settings: Settings, ports: Ports, embed: EmbedImage) -> UseC
         upload_image=upload,
         get_image=GetImage(images=images),
         segment=segment,
-        segment_batch=SegmentBatch(
-            steps=steps,
-            backend=ports.backend,
-            admission=Admission(
-                tier="bulk",
-                concurrency=settings.bulk_concurrency,
-                waiting=settings.bulk_waiting,
-                watcher=ports.admissions,
-            ),
-            limits=_batch_limits(settings, ports),
-            default_model=settings.models[0],
-        ),
+        segment_batch=_create_batch(settings, ports, steps),
         check_images=CheckImages(images=images),
         encode_images=EncodeImages(
             embed=embed,
@@ -179,6 +155,38 @@ def create_usecases(settings: Settings, ports: Ports, embed: EmbedImage) -> UseC
         list_models=ListModels(get_model=get_model, models=settings.models),
         get_model=get_model,
         segment_stream=_create_segment_stream(settings, ports, embed=embed, segment=segment),
+    )
+
+
+def _create_upload(settings: Settings, ports: Ports, *, images: OwnedImages, forget: ForgetImage) -> UploadImage:
+    return UploadImage(
+        images=images,
+        store=ports.store,
+        decoder=ports.decoder,
+        limits=image_limits(settings),
+        admission=Admission(
+            tier="upload",
+            concurrency=settings.upload_concurrency,
+            waiting=settings.upload_waiting,
+            watcher=ports.admissions,
+        ),
+        forget=forget,
+        offload=ports.offload,
+    )
+
+
+def _create_batch(settings: Settings, ports: Ports, steps: Steps) -> SegmentBatch:
+    return SegmentBatch(
+        steps=steps,
+        backend=ports.backend,
+        admission=Admission(
+            tier="bulk",
+            concurrency=settings.bulk_concurrency,
+            waiting=settings.bulk_waiting,
+            watcher=ports.admissions,
+        ),
+        limits=_batch_limits(settings, ports),
+        default_model=settings.models[0],
     )
 
 
