@@ -31,12 +31,14 @@ class Block:
     Attributes:
         left: The first of the columns.
         top: The first of the rows.
-        padded: bool [w, h + 1], the last of each column empty: so every run ends in its column.
+        padded: bool [w, h + 1 or more], empty after the h rows: so every run ends in its column.
+        height: h.
     """
 
     left: int
     top: int
     padded: _Bools
+    height: int
 
     @classmethod
     def positive(cls, left: int, top: int, values: npt.NDArray[np.generic]) -> Block:
@@ -45,12 +47,12 @@ class Block:
         padded = np.empty((width, height + 1), np.bool_)
         np.greater(values, 0, out=padded[:, :-1])
         padded[:, -1] = False
-        return cls(left, top, padded)
+        return cls(left, top, padded, height)
 
     @property
     def columns(self) -> _Bools:
         """The part of the mask, bool [w, h]."""
-        return self.padded[:, :-1]
+        return self.padded[:, : self.height]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
