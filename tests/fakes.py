@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 from dataclasses import dataclass, replace
 from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -319,7 +321,7 @@ class FakeStore:
     Attributes:
         puts: How often an image was put.
         reads: How often an image's bytes were read.
-        deleted: Images that were deleted, the latest last.
+        deleted: When images were deleted.
         looks: How often it was asked for anything.
     """
 
@@ -328,17 +330,17 @@ class FakeStore:
         self._images: dict[ImageId, tuple[ImageInfo, bytes]] = {}
         self.puts = 0
         self.reads = 0
-        self.deleted: list[ImageId] = []
+        self.deleted: dict[ImageId, float] = {}
         self.looks = 0
 
     async def put(self, info: ImageInfo, content: bytes) -> None:
         self.puts += 1
         self._images[info.image_id] = (info, content)
-        if info.image_id in self.deleted:
-            self.deleted.remove(info.image_id)
+        self.deleted.pop(info.image_id, None)
 
-    async def put_back(self, info: ImageInfo, content: bytes) -> bool:
-        if info.image_id in self.deleted:
+    async def put_back(self, info: ImageInfo, content: bytes, *, age: float | None = None) -> bool:
+        came = -math.inf if age is None else monotonic() - age
+        if self.deleted.get(info.image_id, -math.inf) > came:
             return False
         await self.put(info, content)
         return True
@@ -361,7 +363,7 @@ class FakeStore:
         if self._grants.held(image_id, but_for=but_for):
             return False
         self._images.pop(image_id, None)
-        self.deleted.append(image_id)
+        self.deleted[image_id] = monotonic()
         return True
 
     def forget(self) -> None:
@@ -543,7 +545,8 @@ class FailingStore:
     async def put(self, info: ImageInfo, content: bytes) -> None:
         raise StoreUnavailable("The store is away.", image_id=info.image_id, bytes=len(content))
 
-    async def put_back(self, info: ImageInfo, content: bytes) -> bool:
+    async def put_back(self, info: ImageInfo, content: bytes, *, age: float | None = None) -> bool:
+        del age
         raise StoreUnavailable("The store is away.", image_id=info.image_id, bytes=len(content))
 
     async def infos(self, image_ids: Sequence[ImageId]) -> list[ImageInfo | None]:

@@ -19,6 +19,7 @@ from tests.fakes import FailingStore, FakeGrants, FakeStore
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
+    from maskgate.adapters.near import SharedImageStore
     from maskgate.ports import ImageGrants, ImageStore
 
 CONTENT = bytes(range(256)) * 100
@@ -284,12 +285,14 @@ async def test_deletions_are_remembered_for_a_while(redis: Redis) -> None:
 class TestUploadsWhileRedisIsAway:
     """What was confirmed is kept, whatever had been deleted before."""
 
-    @pytest.fixture
-    def shared(self) -> FakeStore:
-        return FakeStore()
+    @pytest.fixture(params=["redis", "fake"])
+    def shared(self, request: pytest.FixtureRequest) -> SharedImageStore:
+        if request.param == "fake":
+            return FakeStore()
+        return RedisImageStore(request.getfixturevalue("redis"), ttl=TTL, breaker=Breaker())
 
     @pytest.fixture
-    async def near(self, shared: FakeStore) -> NearImageStore:
+    async def near(self, shared: SharedImageStore) -> NearImageStore:
         """An image that was deleted, and uploaded again while Redis was away."""
         near, put = NearImageStore(shared, max_bytes=NEAR_BYTES), shared.put
         await near.put(INFO, CONTENT)
@@ -300,23 +303,46 @@ class TestUploadsWhileRedisIsAway:
         return near
 
     @pytest.mark.parametrize("method", ["info", "infos", "content"])
-    async def test_they_are_shared_afterwards(self, near: NearImageStore, shared: FakeStore, method: str) -> None:
+    async def test_they_are_shared_afterwards(
+        self, near: NearImageStore, shared: SharedImageStore, method: str
+    ) -> None:
         """The deletion before does not count against them: once asked for, they are there for all gateways."""
         await getattr(near, method)([IMAGE_ID] if method == "infos" else IMAGE_ID)
 
         assert (INFO, CONTENT) == (await near.info(IMAGE_ID), await shared.content(IMAGE_ID))
 
-    async def test_deletions_heard_of_late_were_earlier(self, near: NearImageStore, shared: FakeStore) -> None:
+    async def test_deletions_heard_of_late_were_earlier(self, near: NearImageStore, shared: SharedImageStore) -> None:
         """Nor does that deletion take them away where this gateway hears of it only now."""
         near.forget(IMAGE_ID)
 
         assert (INFO, INFO) == (await near.info(IMAGE_ID), await shared.info(IMAGE_ID))
 
     @pytest.mark.parametrize("by", ["this gateway", "another one"])
-    async def test_once_shared_they_are_like_others(self, near: NearImageStore, shared: FakeStore, by: str) -> None:
+    async def test_once_shared_they_are_like_others(
+        self, near: NearImageStore, shared: SharedImageStore, by: str
+    ) -> None:
         """A deletion that comes after that counts, also where another gateway has put the image first."""
         await (near.info(IMAGE_ID) if by == "this gateway" else shared.put(INFO, CONTENT))
         await near.info(IMAGE_ID)
+        await shared.delete(IMAGE_ID)
+
+        assert [None, None] == [await near.info(IMAGE_ID), await shared.info(IMAGE_ID)]
+
+    @pytest.mark.parametrize("method", ["info", "infos", "content"])
+    async def test_a_deletion_elsewhere_comes_after_them(
+        self, near: NearImageStore, shared: SharedImageStore, method: str
+    ) -> None:
+        """Who deletes an image through a gateway that reaches Redis has deleted it, whoever was cut off meanwhile."""
+        await shared.delete(IMAGE_ID)
+
+        found = await getattr(near, method)([IMAGE_ID] if method == "infos" else IMAGE_ID)
+
+        assert found in (None, [None])
+        assert [None, None] == [await near.info(IMAGE_ID), await shared.info(IMAGE_ID)]
+
+    async def test_what_came_although_its_answer_did_not(self, near: NearImageStore, shared: SharedImageStore) -> None:
+        """An image that Redis did take, without saying so in time, does not come back after it was deleted."""
+        await shared.put(INFO, CONTENT)  # what Redis did of the upload that had no answer
         await shared.delete(IMAGE_ID)
 
         assert [None, None] == [await near.info(IMAGE_ID), await shared.info(IMAGE_ID)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
@@ -12,7 +13,7 @@ from maskgate.domain.errors import StoreUnavailable
 from maskgate.ports import ImageStore
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy as np
     import numpy.typing as npt
@@ -27,18 +28,27 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """An upload; `owed` while the shared store has not got it: a deletion that it remembers was an earlier one."""
+    """An upload.
+
+    Attributes:
+        taken: When it came, in seconds of this gateway's clock.
+        owed: Whether the shared store may not have got it: it did not say so, which may be the answer that was late.
+    """
 
     info: ImageInfo
     content: bytes
-    owed: bool = False
+    taken: float
+    owed: bool = True
 
 
 class SharedImageStore(ImageStore, Protocol):
     """A store that knows what it has lost from what was deleted."""
 
-    async def put_back(self, info: ImageInfo, content: bytes) -> bool:
-        """Keep an image again that it has lost; False where it was deleted. Raises StoreUnavailable."""
+    async def put_back(self, info: ImageInfo, content: bytes, *, age: float | None = None) -> bool:
+        """Keep an image that is not there; False where it was deleted since it came. Raises StoreUnavailable.
+
+        It came `age` seconds ago. None: the store has had it and lost it, so that any deletion it knows was later.
+        """
         ...
 
 
@@ -48,22 +58,30 @@ class NearImageStore:
     While the shared store is away, images uploaded to this gateway can still be segmented by it; what it does not hold
     itself is then unknown, not missing: StoreUnavailable. What the shared store has lost meanwhile is put back; what
     was deleted there is forgotten here.
+
+    Args:
+        shared: The store of all gateways.
+        max_bytes: How much is kept here.
+        clock: Seconds that only grow.
     """
 
-    def __init__(self, shared: SharedImageStore, *, max_bytes: int) -> None:
+    def __init__(self, shared: SharedImageStore, *, max_bytes: int, clock: Callable[[], float] = monotonic) -> None:
         self._shared = shared
+        self._clock = clock
         self._near: BoundedLru[ImageId, _Kept] = BoundedLru(max_bytes=max_bytes, size_of=lambda kept: len(kept.content))
 
     async def put(self, info: ImageInfo, content: bytes) -> None:
         """See ImageStore."""
-        kept = _Kept(info, content, owed=True)
+        kept = _Kept(info, content, taken=self._clock())
         self._near.put(info.image_id, kept)
         try:
-            await self._pay(kept)
+            await self._shared.put(info, content)
         except StoreUnavailable as error:
             if self._near.get(info.image_id) is None:
                 raise
             _log.warning("image.kept_here_only", error=str(error))
+        else:
+            self._settle(kept)
 
     async def info(self, image_id: ImageId) -> ImageInfo | None:
         """See ImageStore."""
@@ -103,7 +121,7 @@ class NearImageStore:
         return not kept
 
     def forget(self, image_id: ImageId) -> None:
-        """See ImageCopies. What is here alone stays: it was uploaded after what one has heard of."""
+        """See ImageCopies. What may be here alone stays: the shared store tells which came first, when it is asked."""
         kept = self._near.get(image_id)
         if kept and not kept.owed:
             self._near.forget(image_id)
@@ -114,22 +132,25 @@ class NearImageStore:
     async def _shared_info(self, kept: _Kept) -> ImageInfo | None:
         info = await self._shared.info(kept.info.image_id)
         if info and kept.owed:
-            self._near.put(info.image_id, replace(kept, owed=False))
+            self._settle(kept)
         return info
 
     async def _put_back(self, kept: _Kept) -> ImageInfo | None:
-        if kept.owed:
-            await self._pay(kept)
+        age = self._clock() - kept.taken if kept.owed else None
+        if await self._shared.put_back(kept.info, kept.content, age=age):
+            self._settle(kept)
             return kept.info
-        if await self._shared.put_back(kept.info, kept.content):
-            return kept.info
-        self.forget(kept.info.image_id)
+        if self._is_near(kept):
+            self._near.forget(kept.info.image_id)
         return None
 
-    async def _pay(self, kept: _Kept) -> None:
-        await self._shared.put(kept.info, kept.content)
-        if self._near.get(kept.info.image_id) is not None:
+    def _settle(self, kept: _Kept) -> None:
+        if self._is_near(kept):
             self._near.put(kept.info.image_id, replace(kept, owed=False))
+
+    def _is_near(self, kept: _Kept) -> bool:
+        """Whether it is still what is kept: it may have been deleted, and uploaded again, while the store was asked."""
+        return self._near.get(kept.info.image_id) is kept
 
 
 class NearMaskShelf:

@@ -69,10 +69,10 @@ class TracedStore:
         with self._tracer.asking("redis image put", **_REDIS):
             await self._inner.put(info, content)
 
-    async def put_back(self, info: ImageInfo, content: bytes) -> bool:
+    async def put_back(self, info: ImageInfo, content: bytes, *, age: float | None = None) -> bool:
         """See SharedImageStore."""
         with self._tracer.asking("redis image put back", **_REDIS):
-            return await self._inner.put_back(info, content)
+            return await self._inner.put_back(info, content, age=age)
 
     async def info(self, image_id: ImageId) -> ImageInfo | None:
         """See ImageStore."""

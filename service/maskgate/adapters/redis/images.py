@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from maskgate.adapters.redis.grants import HELD
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
 _WEEK: Final = 7 * 24 * 3600
 
 _PUT_BACK: Final = """
-if redis.call('ZSCORE', KEYS[2], ARGV[1]) then return 0 end
+local deleted = redis.call('ZSCORE', KEYS[2], ARGV[1])
+if deleted and tonumber(deleted) > tonumber(ARGV[5]) then return 0 end
+redis.call('ZREM', KEYS[2], ARGV[1])
 redis.call('HSET', KEYS[1], 'info', ARGV[2], 'content', ARGV[3])
 return redis.call('EXPIRE', KEYS[1], ARGV[4])
 """
@@ -78,12 +81,13 @@ class RedisImageStore:
                 pipe.zrem(DELETED, str(info.image_id))
                 await pipe.execute()
 
-    async def put_back(self, info: ImageInfo, content: bytes) -> bool:
+    async def put_back(self, info: ImageInfo, content: bytes, *, age: float | None = None) -> bool:
         """See SharedImageStore."""
         keys = [image_name(info.image_id), DELETED]
         with self._breaker.asking(StoreUnavailable):
-            put = await self._put_back_script(keys=keys, args=[str(info.image_id), _dump(info), content, self._ttl])
-        return bool(put)
+            came = 0.0 if age is None else await self._microseconds_ago(age)
+            arguments: list[str | bytes | int] = [str(info.image_id), _dump(info), content, self._ttl, f"{came:.0f}"]
+            return bool(await self._put_back_script(keys=keys, args=arguments))
 
     async def info(self, image_id: ImageId) -> ImageInfo | None:
         """See ImageStore."""
@@ -113,6 +117,15 @@ class RedisImageStore:
         arguments: list[str | int] = [str(image_id), self._deletion_ttl, self._grant_ttl, tenant, granted_name("")]
         with self._breaker.asking(StoreUnavailable):
             return bool(await self._delete_script(keys=keys, args=arguments))
+
+    async def _microseconds_ago(self, age: float) -> float:
+        """Return when that was on Redis' clock, or a little earlier: by how long it takes to say what time it is.
+
+        So a deletion that came just before may count as one that came just after, and never the other way round.
+        """
+        asked = monotonic()
+        seconds, microseconds = await self._redis.time()
+        return seconds * 1e6 + microseconds - (age + monotonic() - asked) * 1e6
 
     async def _field(self, image_id: ImageId, field: str) -> bytes | None:
         key = image_name(image_id)
