@@ -184,12 +184,14 @@ class FakeDecoder:
 
     Attributes:
         inspected, prepared: How often it was asked.
+        prepare_error: Raised instead of preparing an image.
     """
 
     def __init__(self, size: ImageSize = SIZE) -> None:
         self._size = size
         self.inspected = 0
         self.prepared = 0
+        self.prepare_error: Exception | None = None
 
     async def inspect(self, image_id: ImageId, content: bytes) -> ImageInfo:
         self.inspected += 1
@@ -198,6 +200,8 @@ class FakeDecoder:
     async def prepare(self, content: bytes, *, side: int, region: Region | None = None) -> EncoderImage:
         del content
         self.prepared += 1
+        if self.prepare_error is not None:
+            raise self.prepare_error
         size = self._size if region is None else region.size
         return EncoderImage(np.full((3, side, side), 128, np.uint8), Frame(size, side).valid, size)
 

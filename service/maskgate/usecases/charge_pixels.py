@@ -1,27 +1,21 @@
-"""Count the pixels that are encoded for a tenant."""
+"""Count the pixels that are decoded for a tenant."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from maskgate.domain.errors import MaskgateError
 from maskgate.domain.tenant import Quota
+from maskgate.usecases.owned_images import image_not_found
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from maskgate.domain.embedding import EmbeddingKey
     from maskgate.domain.tenant import Tenant
     from maskgate.ports import ImageStore
     from maskgate.usecases.charge_tenant import ChargeTenant
 
-_MOST_OWED = 10_000
-
 
 class ChargePixels:
-    """Charges for an encode when it begins, and not again for one that came to nothing.
+    """Charges for a decoding just before it: once for each, whatever becomes of it and of the encode.
 
     Args:
         charge: Counts.
@@ -31,34 +25,19 @@ class ChargePixels:
     def __init__(self, charge: ChargeTenant, store: ImageStore) -> None:
         self._charge = charge
         self._store = store
-        self._owed: OrderedDict[tuple[EmbeddingKey, str], None] = OrderedDict()
 
-    @asynccontextmanager
-    async def __call__(self, key: EmbeddingKey, tenant: Tenant) -> AsyncIterator[None]:
-        """Count the pixels of an image, then run the block; where that fails, the next time is free.
+    async def __call__(self, key: EmbeddingKey, tenant: Tenant) -> None:
+        """Count the pixels of an image, or of the part of it that is meant.
 
         Raises:
-            QuotaExceeded: The tenant has encoded too many pixels.
+            ImageNotFound: It is not kept, so nothing of it will be decoded.
+            QuotaExceeded: The tenant has used too many pixels.
+            StoreUnavailable: Nobody can tell its size.
         """
-        if not tenant.limits.pixels_per_minute:
-            yield
+        if tenant.limits.of(Quota.PIXELS) is None:
             return
-        if (key, tenant.name) in self._owed:
-            del self._owed[key, tenant.name]
-        else:
-            await self._charge_for(key, tenant)
-        try:
-            yield
-        except MaskgateError:
-            self._owe(key, tenant)
-            raise
-
-    async def _charge_for(self, key: EmbeddingKey, tenant: Tenant) -> None:
-        if info := await self._store.info(key.image_id):
-            size = key.region.size if key.region else info.size
-            await self._charge(tenant, Quota.PIXELS, size.width * size.height)
-
-    def _owe(self, key: EmbeddingKey, tenant: Tenant) -> None:
-        self._owed[key, tenant.name] = None
-        if len(self._owed) > _MOST_OWED:
-            self._owed.popitem(last=False)
+        info = await self._store.info(key.image_id)
+        if info is None:
+            raise image_not_found(key.image_id)
+        size = key.region.size if key.region else info.size
+        await self._charge(tenant, Quota.PIXELS, size.width * size.height)

@@ -224,15 +224,15 @@ class EmbedImage:
     async def _encode(self, wanted: _Wanted, *, waited: float) -> _Landed:
         async with self._admission.permit() as queued:
             wanted.take_off()
-            async with self._charge_pixels(wanted.key, wanted.tenant):  # with a permit: who finds no place comes again
-                image = await self._prepared(wanted)
-                started = perf_counter()
-                tensor = await self._backend.encode(wanted.spec, image)
-                encode = perf_counter() - started
+            image = await self._prepared(wanted)
+            started = perf_counter()
+            tensor = await self._backend.encode(wanted.spec, image)
+            encode = perf_counter() - started
         return _Landed(Embedding(image.original, tensor), Effort(CacheTier.MISS, waited + queued, encode))
 
     async def _prepared(self, wanted: _Wanted) -> EncoderImage:
-        """Read the image, with a permit only: those who wait for one hold no files."""
+        """Read the image, with a permit only: those who wait for one hold no files, and nobody pays for a refusal."""
+        await self._charge_pixels(wanted.key, wanted.tenant)  # before the file is moved for who may not decode it
         content = await self._store.content(wanted.key.image_id)
         if content is None:
             raise image_not_found(wanted.key.image_id)

@@ -9,7 +9,15 @@ import pytest
 from maskgate.adapters.open import NoQuotas
 from maskgate.adapters.quotas import MemoryQuotas
 from maskgate.domain.embedding import Embedding, EmbeddingKey
-from maskgate.domain.errors import BackendUnavailable, ImageNotFound, Overloaded, QuotaExceeded, StoreUnavailable
+from maskgate.domain.errors import (
+    BackendUnavailable,
+    ImageNotFound,
+    InvalidImage,
+    MaskgateError,
+    Overloaded,
+    QuotaExceeded,
+    StoreUnavailable,
+)
 from maskgate.domain.image import ImageId, ImageInfo
 from maskgate.domain.tenant import Limits, Quota, Tenant
 from maskgate.domain.timing import CacheTier
@@ -31,6 +39,8 @@ from tests.fakes import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from maskgate.ports import Quotas
 
 PHOTO = b"a photo"
@@ -583,22 +593,41 @@ async def test_an_encode_that_finds_no_place_costs_no_pixels() -> None:
     assert 2 == world.backend.encodes
 
 
-async def test_an_encode_that_fails_costs_its_pixels_once() -> None:
-    """Where the encoder has no place, or is away, to try again is free; what it encodes is not."""
+@pytest.mark.parametrize("fails", ["decoding", "encoding"])
+async def test_each_decoding_costs_its_pixels(fails: str) -> None:
+    """An image that can never be decoded, or encoded, is not tried for nothing without end."""
+    world = World(quotas=MemoryQuotas())
+    limited = Tenant("limited", Limits(pixels_per_minute=2 * SIZE.width * SIZE.height))
+    await world.keep(PHOTO)
+    error = InvalidImage("Damaged.") if fails == "decoding" else BackendUnavailable("Away.")
+    world.decoder.prepare_error = error if fails == "decoding" else None
+    world.backend.encode_error = error if fails == "encoding" else None
+
+    outcomes = [await outcome_of(enter(world.embed, limited)) for _ in range(3)]
+
+    assert [type(error), type(error), QuotaExceeded] == outcomes
+    assert 2 == world.decoder.prepared
+
+
+async def test_an_image_that_was_missing_costs_what_others_do() -> None:
+    """Nothing is charged while an image is not there; its first decoding is, however often it was missed before."""
     world = World(quotas=MemoryQuotas())
     limited = Tenant("limited", Limits(pixels_per_minute=SIZE.width * SIZE.height))
     other = await world.keep(b"another photo")
+    missing = await outcome_of(enter(world.embed, limited))
     await world.keep(PHOTO)
-    world.backend.encode_errors = [Overloaded("Busy."), BackendUnavailable("Away.")]
-    for error in (Overloaded, BackendUnavailable):
-        with pytest.raises(error):
-            await enter(world.embed, limited)
 
-    await enter(world.embed, limited)
-    with pytest.raises(QuotaExceeded):
-        await enter(world.embed, limited, other)
+    outcomes = [await outcome_of(enter(world.embed, limited, each)) for each in (IMAGE_ID, other)]
 
-    assert 3 == world.backend.encodes
+    assert (ImageNotFound, [None, QuotaExceeded]) == (missing, outcomes)
+
+
+async def outcome_of(asked: Awaitable[None]) -> type[MaskgateError] | None:
+    try:
+        await asked
+    except MaskgateError as error:
+        return type(error)
+    return None
 
 
 async def enter(embed: EmbedImage, tenant: Tenant, image_id: ImageId = IMAGE_ID) -> None:
