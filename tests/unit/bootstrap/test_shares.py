@@ -17,6 +17,16 @@ def test_bounds_of_a_gateway_are_divided() -> None:
     assert (22, 2, 1) == (share.decode_concurrency, share.encode_concurrency, share.threads)
 
 
+def test_a_share_holds_one_thing() -> None:
+    """However many workers there are, each can keep the largest upload and an embedding, where the gateway could."""
+    crowd = Settings(workers=64, max_upload_bytes=30_000_000, embedding_memory_bytes=70_000_000)
+    share = share_of(crowd)
+    small = share_of(crowd.model_copy(update={"image_memory_bytes": 1000}))
+
+    assert (30_000_000, crowd.embedding_slot_bytes) == (share.image_memory_bytes, share.embedding_memory_bytes)
+    assert 1000 == small.image_memory_bytes
+
+
 def test_all_else_is_the_gateways() -> None:
     """A worker that is alone is the gateway; of several, only the shares differ."""
     alone, settings = Settings(), Settings(workers=4)
