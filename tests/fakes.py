@@ -93,6 +93,7 @@ class FakeBackend:
         together: How many prompts each decode of many had.
         encode_error, decode_error: Raised instead of an answer, while set.
         encode_errors: Raised instead of an answer, one after the other.
+        encoder: Whoever waits for an encoder waits for it.
         spec_errors: Raised instead of a model's spec, by its name.
         gate: Encoding and decoding wait for it.
     """
@@ -109,6 +110,7 @@ class FakeBackend:
         self.logits: npt.NDArray[np.float16] | None = None
         self.gate = asyncio.Event()
         self.gate.set()
+        self.encoder = asyncio.Event()
 
     def serve(self, spec: ModelSpec) -> None:
         """Serve a model in place of one of its name."""
@@ -134,6 +136,10 @@ class FakeBackend:
             raise self.encode_error
         digest = hashlib.sha256(image.pixels.tobytes()).digest()
         return (digest * spec.embedding_bytes)[: spec.embedding_bytes]
+
+    async def wait_for_encoder(self, model: str) -> None:
+        del model
+        await self.encoder.wait()
 
     async def decode(
         self, spec: ModelSpec, embedding: HeldEmbedding, slots: PromptSlots, selection: MaskSelection, *, call: Call

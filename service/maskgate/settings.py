@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from maskgate.domain.url import HOST_PATTERN
@@ -71,6 +71,16 @@ class Settings(BaseSettings):
         "127.0.0.1:8001",
         description="host:port of Triton's gRPC endpoint; of several, with commas between them. "
         "They have to serve the same models.",
+    )
+    encoder_url: Annotated[str, AfterValidator(lambda value: _hosts_and_ports(value) if value else value)] = Field(
+        "",
+        description="host:port of the Tritons that encode, where those of `triton_url` only decode; a host may be a "
+        "name of several, or of none at present.",
+    )
+    encoder_start_seconds: NonNegativeFloat = Field(
+        0.0,
+        description="How long an encoder takes to start, where they may be scaled to zero. Calls that have the time "
+        "wait for one, others are told to come again. 0: encoders are always there.",
     )
     redis_url: Annotated[str, AfterValidator(_redis_url)] = Field(
         "redis://127.0.0.1:6379/0",
@@ -263,6 +273,12 @@ class Settings(BaseSettings):
                 "give clients keys (--api-keys-file, MASKGATE_API_KEYS_FILE), "
                 "or say --insecure (MASKGATE_INSECURE=true) if that is meant"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _encoders_may_start(self) -> Self:
+        if self.encoder_start_seconds and not self.encoder_url:
+            raise ValueError("encoder_start_seconds needs encoder_url: only encoders of their own may be away")
         return self
 
     @model_validator(mode="after")

@@ -58,3 +58,11 @@ def test_up_has_no_tls(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert 2 == result.exit_code
     assert "maskgate up serves in the clear" in result.output
+
+
+def test_encoders_that_are_away_have_an_address() -> None:
+    """How long encoders take to start says nothing of a Triton that decodes as well."""
+    with pytest.raises(ValidationError, match="needs encoder_url"):
+        Settings(encoder_start_seconds=60)
+
+    assert 60 == Settings(encoder_url="encoder:8001", encoder_start_seconds=60).encoder_start_seconds

@@ -128,7 +128,7 @@ def _decoder(name: str, config: SamConfig, parameters: Mapping[str, str]) -> Tri
         inputs=_decoder_inputs(config, ONE_PROMPT),
         outputs=_decoder_outputs(config, ONE_PROMPT),
         queues=(Queue(10 * SECOND, 512), Queue(10 * SECOND, 512)),
-        parameters=parameters,
+        parameters={**parameters, "input_size": str(config.image_size)},  # in whose pixels prompts are
         warm_up=(1, 32),
         priority="PRIORITY_MAX",
         preferred_batches=(8, 16, 32),

@@ -13,6 +13,7 @@ from maskgate.domain.errors import (
     BackendUnavailable,
     CacheUnavailable,
     DeadlineExceeded,
+    EncoderStarting,
     ImageTooLarge,
     InferenceFailed,
     InvalidImageUrl,
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 
 _STAGES = ("encode", "decode", "decode_many")
-_FAILURES = (BackendUnavailable, DeadlineExceeded, InferenceFailed, ModelNotFound, Overloaded)
+_FAILURES = (BackendUnavailable, DeadlineExceeded, EncoderStarting, InferenceFailed, ModelNotFound, Overloaded)
 """What the port may raise."""
 
 
@@ -250,6 +251,10 @@ class InstrumentedBackend:
         """See InferenceBackend."""
         with self._observed(spec.name, "encode"):
             return await self._inner.encode(spec, image)
+
+    async def wait_for_encoder(self, model: str) -> None:
+        """See InferenceBackend."""
+        await self._inner.wait_for_encoder(model)
 
     async def decode(
         self, spec: ModelSpec, embedding: HeldEmbedding, slots: PromptSlots, selection: MaskSelection, *, call: Call

@@ -141,6 +141,11 @@ class TracedBackend:
         with self._tracer.asking("triton encode", model=spec.name):
             return await self._inner.encode(spec, image)
 
+    async def wait_for_encoder(self, model: str) -> None:
+        """See InferenceBackend."""
+        with self._tracer.doing("wait for encoder"):
+            await self._inner.wait_for_encoder(model)
+
     async def decode(
         self, spec: ModelSpec, embedding: HeldEmbedding, slots: PromptSlots, selection: MaskSelection, *, call: Call
     ) -> DecodedMasks:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from maskgate.adapters import redis as redis_adapter
-from maskgate.adapters.admissions import CountedAdmissions
+from maskgate.adapters.admissions import CountedAdmissions, CountedEmbeddings
 from maskgate.adapters.https import HttpsImageFetcher
 from maskgate.adapters.instrumented import (
     InstrumentedBackend,
@@ -18,6 +18,7 @@ from maskgate.adapters.instrumented import (
     InstrumentedShelf,
 )
 from maskgate.adapters.near import NearImageStore
+from maskgate.adapters.on_demand import EncodersOnDemand
 from maskgate.adapters.pillow import (
     PillowImageDecoder,
     PillowMaskEncoder,
@@ -49,13 +50,13 @@ from maskgate.transport.health import Probe
 from maskgate.usecases.embed_image import EmbeddingTiers
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from redis.asyncio import Redis
 
     from maskgate.adapters.triton.regions import Region
     from maskgate.bootstrap.tracing import Tracing
-    from maskgate.ports import EmbeddingShelf
+    from maskgate.ports import EmbeddingShelf, InferenceBackend
     from maskgate.settings import Settings
     from maskgate.telemetry import Metrics
 
@@ -110,7 +111,9 @@ async def open_adapters(settings: Settings, metrics: Metrics, tracing: Tracing) 
                 tracing.decoder(PillowImageDecoder(limits=image_limits(settings), offload=offload)),
                 seconds=metrics.images.seconds,
             ),
-            backend=InstrumentedBackend(tracing.backend(triton), models=settings.models, metrics=metrics.inference),
+            backend=InstrumentedBackend(
+                tracing.backend(_on_demand(settings, triton)), models=settings.models, metrics=metrics.inference
+            ),
             offload=offload,
             rendering=TimedOffload(tracing.offload(offload, name="postprocess"), seconds=metrics.renders.seconds),
             mask_encoder=PillowMaskEncoder(),
@@ -118,14 +121,24 @@ async def open_adapters(settings: Settings, metrics: Metrics, tracing: Tracing) 
             notes=RedisGenerationNotes(redis.client, ttl=settings.generation_ttl_seconds, breaker=redis.breaker),
             masks=await stack.enter_async_context(masks),
             admissions=CountedAdmissions(metrics.admissions),
+            embeddings=CountedEmbeddings(metrics.embeddings),
             places=shelf.places,
             tenants=create_tenants(settings, redis.client, redis.breaker, metrics.tenants),
         )
-        probes = (
-            Probe("triton", required=True, ping=triton.ping),
-            Probe("redis", required=False, ping=partial(redis_adapter.ping, redis.client, redis.breaker)),
-        )
-        yield Adapters(ports, probes)
+        yield Adapters(ports, tuple(_probes(settings, triton, redis)))
+
+
+def _probes(settings: Settings, triton: TritonBackend, redis: _Redis) -> Iterator[Probe]:
+    yield Probe("triton", required=True, ping=triton.ping)
+    if settings.encoder_url:
+        yield Probe("encoder", required=False, ping=triton.ping_encoders)
+    yield Probe("redis", required=False, ping=partial(redis_adapter.ping, redis.client, redis.breaker))
+
+
+def _on_demand(settings: Settings, triton: TritonBackend) -> InferenceBackend:
+    if not settings.encoder_start_seconds:
+        return triton
+    return EncodersOnDemand(triton, has_encoder=triton.has_encoder, start_seconds=settings.encoder_start_seconds)
 
 
 def _create_redis(settings: Settings) -> Redis:
@@ -145,10 +158,17 @@ def _create_triton(settings: Settings, region: Region | None, metrics: Metrics, 
         retry_ratio=settings.retry_ratio,
     )
     watcher = CountedTriton(metrics.inference, metrics.slab)
-    urls = settings.triton_url.split(",")
     triton = TritonBackend(
-        urls, models=settings.models, bounds=bounds, region=region, watcher=watcher, handed_on=tracing.tracer.handed_on
+        settings.triton_url.split(","),
+        models=settings.models,
+        bounds=bounds,
+        encoder_urls=settings.encoder_url.split(",") if settings.encoder_url else (),
+        region=region,
+        watcher=watcher,
+        handed_on=tracing.tracer.handed_on,
     )
+    for model in settings.models:
+        metrics.inference.mismatched.labels(model).set_function(partial(triton.mismatched, model))
     for number, endpoint in enumerate(triton.endpoints):
         in_flight = metrics.inference.endpoint_in_flight.labels(str(number))
         in_flight.set_function(partial(getattr, endpoint, "in_flight"))

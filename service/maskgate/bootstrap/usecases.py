@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from maskgate.ports import (
         AdmissionWatcher,
         Deletions,
+        EmbeddingWatcher,
         GenerationNotes,
         ImageCopies,
         ImageDecoder,
@@ -81,6 +82,7 @@ class Ports:
     masks: MaskShelf
     notes: GenerationNotes
     admissions: AdmissionWatcher
+    embeddings: EmbeddingWatcher
     places: int
     tenants: Tenants = field(default_factory=Tenants)
 
@@ -114,6 +116,7 @@ def create_embed(settings: Settings, ports: Ports) -> EmbedImage:
             waiting=settings.encode_waiting,
             watcher=ports.admissions,
         ),
+        watcher=ports.embeddings,
     )
 
 

@@ -17,6 +17,7 @@ MaskgateError
 │   └── QuotaExceeded
 ├── Unavailable
 │   ├── BackendUnavailable
+│   │   └── EncoderStarting
 │   ├── StoreUnavailable
 │   ├── ImageUrlUnavailable
 │   ├── CacheUnavailable
@@ -150,6 +151,16 @@ class BackendUnavailable(Unavailable):
     """The inference server cannot be reached, is starting or shutting down, or does not serve this model at present."""
 
     reason = "BACKEND_UNAVAILABLE"
+
+
+class EncoderStarting(BackendUnavailable):
+    """No encoder runs at present; this call has asked for one. Images that were encoded before are served meanwhile."""
+
+    reason = "ENCODER_STARTING"
+
+    def __init__(self, message: str, *, retry_after: float = 1.0, **metadata: object) -> None:
+        super().__init__(message, **metadata)
+        self.retry_after = retry_after
 
 
 class StoreUnavailable(Unavailable):

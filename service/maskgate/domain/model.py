@@ -6,6 +6,19 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class Engine:
+    """What a model was built from. Embeddings of one engine are nothing that another one could decode.
+
+    Attributes: As those of ModelSpec.
+    """
+
+    model: str
+    weights_digest: str
+    precision: str
+    preprocessing: str
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSpec:
     """The shapes and the identity of a promptable segmentation model.
 
@@ -37,6 +50,11 @@ class ModelSpec:
     weights_digest: str
     precision: str
     preprocessing: str
+
+    @property
+    def engine(self) -> Engine:
+        """What it was built from."""
+        return Engine(self.name, self.weights_digest, self.precision, self.preprocessing)
 
     @property
     def embedding_bytes(self) -> int:

@@ -3,7 +3,7 @@
 The comments are the contract; tests/contract/ holds every adapter to it.
 """
 
-from maskgate.ports.admission import AdmissionWatcher, Refusal
+from maskgate.ports.admission import AdmissionWatcher, EmbeddingWatcher, Refusal
 from maskgate.ports.embeddings import EmbeddingCache, EmbeddingShelf
 from maskgate.ports.generations import GenerationNotes
 from maskgate.ports.images import Deletions, ImageCopies, ImageDecoder, ImageFetcher, ImageStore
@@ -19,6 +19,7 @@ __all__ = [
     "Deletions",
     "EmbeddingCache",
     "EmbeddingShelf",
+    "EmbeddingWatcher",
     "EncodeLocks",
     "GenerationNotes",
     "ImageCopies",

@@ -1,9 +1,14 @@
-"""Who hears of calls that wait for their turn, and of those that get none."""
+"""Who hears of calls that wait for their turn or for an embedding, and of those that get none."""
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from maskgate.domain.embedding import EmbeddingKey
 
 
 class Refusal(StrEnum):
@@ -28,4 +33,16 @@ class AdmissionWatcher(Protocol):
 
     def refused(self, tier: str, why: Refusal) -> None:
         """Hear of one that is not."""
+        ...
+
+
+class EmbeddingWatcher(Protocol):
+    """Is told which embeddings are wanted and not at hand. Never raises."""
+
+    def awaited(self) -> AbstractContextManager[None]:
+        """Surround somebody's wait for one, whatever it takes."""
+        ...
+
+    def pending(self, key: EmbeddingKey) -> AbstractContextManager[None]:
+        """Surround the time in which one has to be encoded here: wait for a place, for an encoder, and its work."""
         ...

@@ -23,7 +23,14 @@ class InferenceBackend(Protocol):
         ...
 
     async def encode(self, spec: ModelSpec, image: EncoderImage) -> bytes:
-        """Compute an image embedding, fp16 [C, E, E] as bytes."""
+        """Compute an image embedding, fp16 [C, E, E] as bytes.
+
+        Raises EncoderStarting where no encoder runs and one is on its way.
+        """
+        ...
+
+    async def wait_for_encoder(self, model: str) -> None:
+        """Wait until an encode is worth another try after EncoderStarting, however long that takes. Never raises."""
         ...
 
     async def decode(

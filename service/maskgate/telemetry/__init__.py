@@ -4,7 +4,7 @@ docs/metrics.md is made from the groups of metrics: their docstrings are its pro
 """
 
 from maskgate.telemetry.caches import CacheMetrics, FlightMetrics, MaskMetrics, SlabMetrics
-from maskgate.telemetry.calls import AdmissionMetrics, CallMetrics, StreamMetrics, TenantMetrics
+from maskgate.telemetry.calls import AdmissionMetrics, CallMetrics, EmbeddingMetrics, StreamMetrics, TenantMetrics
 from maskgate.telemetry.logs import configure_logging
 from maskgate.telemetry.metrics import Metrics
 from maskgate.telemetry.work import ComponentMetrics, GenerationMetrics, ImageMetrics, InferenceMetrics, RenderMetrics
@@ -14,6 +14,7 @@ __all__ = [
     "CacheMetrics",
     "CallMetrics",
     "ComponentMetrics",
+    "EmbeddingMetrics",
     "FlightMetrics",
     "GenerationMetrics",
     "ImageMetrics",

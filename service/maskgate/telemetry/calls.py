@@ -82,6 +82,28 @@ class AdmissionMetrics:
         )
 
 
+class EmbeddingMetrics:
+    """Waiting for an embedding.
+
+    By these the tiers scale ([scaling.md](scaling.md)): the gateway by the calls that it works at, the encoder by
+    images that have to be encoded.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.waiting = Gauge(
+            "maskgate_embeddings_awaited",
+            "Waits now for an embedding that is not in L1: of calls, and of each image of a batch. They cost the "
+            "gateway next to nothing.",
+            registry=registry,
+        )
+        self.pending = Gauge(
+            "maskgate_encodes_pending",
+            "Images that this gateway has to have encoded now, however many calls want each: they wait for a place or "
+            "for an encoder to start, or are with the encoder.",
+            registry=registry,
+        )
+
+
 class StreamMetrics:
     """Streams of prompts.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from maskgate.telemetry.caches import CacheMetrics, FlightMetrics, MaskMetrics, SlabMetrics
-from maskgate.telemetry.calls import AdmissionMetrics, CallMetrics, StreamMetrics, TenantMetrics
+from maskgate.telemetry.calls import AdmissionMetrics, CallMetrics, EmbeddingMetrics, StreamMetrics, TenantMetrics
 from maskgate.telemetry.work import ComponentMetrics, GenerationMetrics, ImageMetrics, InferenceMetrics, RenderMetrics
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.calls = CallMetrics(registry)
         self.admissions = AdmissionMetrics(registry)
+        self.embeddings = EmbeddingMetrics(registry)
         self.streams = StreamMetrics(registry)
         self.tenants = TenantMetrics(registry)
         self.cache = CacheMetrics(registry)

@@ -100,6 +100,14 @@ class InferenceMetrics:
             ("stage", "result"),
             registry=registry,
         )
+        self.mismatched = Gauge(
+            "maskgate_engine_mismatches",
+            "Tritons that are left out now, since they serve another engine of a model (other weights, precision or "
+            "preprocessing) than the one that says what it is. For a while that is a rollout; for longer, somebody has "
+            "the wrong plan.",
+            ("model",),
+            registry=registry,
+        )
         self.endpoint_in_flight = Gauge(
             "maskgate_endpoint_in_flight",
             "Calls at one of several Tritons now. `endpoint` is its number in `MASKGATE_TRITON_URL`, from 0.",
@@ -138,8 +146,9 @@ class ComponentMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.up = Gauge(
             "maskgate_component_up",
-            "1 while the gateway can reach a component: `triton`, without which it is not ready, or `redis`, without "
-            "which it only forgets faster.",
+            "1 while the gateway can reach a component: `triton`, without which it is not ready, `redis`, without "
+            "which it only forgets faster, or `encoder`, if encoders are others than `triton`: without one it serves "
+            "the images that were encoded before.",
             ("component",),
             registry=registry,
         )

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 from maskgate.domain.embedding import Embedding, EmbeddingKey
+from maskgate.domain.errors import EncoderStarting
 from maskgate.domain.timing import CacheTier
 from maskgate.usecases.charge_pixels import ChargePixels
 from maskgate.usecases.deletions import Watches
 from maskgate.usecases.keep_alive import KeepAlive
 from maskgate.usecases.owned_images import image_not_found
 from maskgate.usecases.single_flight import SingleFlight
+from maskgate.usecases.within import within
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from contextlib import AbstractContextManager
 
     from maskgate.domain.call import Call
     from maskgate.domain.embedding import HeldEmbedding
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from maskgate.ports import (
         EmbeddingCache,
         EmbeddingShelf,
+        EmbeddingWatcher,
         EncodeLocks,
         ImageDecoder,
         ImageStore,
@@ -102,7 +106,10 @@ class EmbeddingTiers:
 
 
 class EmbedImage:
-    """L1 → join a flight: L2 → wait for one's turn → image → encode → L1, and behind the answer L2."""
+    """L1 → join a flight: L2 → wait for one's turn → image → encode → L1, and behind the answer L2.
+
+    Where no encoder runs a flight fails at once. Whoever has the time to wait for one then does so, and flies again.
+    """
 
     def __init__(
         self,
@@ -114,7 +121,9 @@ class EmbedImage:
         decoder: ImageDecoder,
         backend: InferenceBackend,
         admission: Admission,
+        watcher: EmbeddingWatcher | None = None,
     ) -> None:
+        self._watcher = watcher or _Nobody()
         self._tiers = tiers
         self._images = images
         self._charge_pixels = ChargePixels(charge, store)
@@ -136,11 +145,13 @@ class EmbedImage:
         Raises:
             ImageNotFound: It is not the caller's, neither kept nor encoded, or was deleted meanwhile.
             QuotaExceeded: The caller has encoded too many pixels.
+            EncoderStarting: No encoder runs, and none will in the time that the caller has.
+            DeadlineExceeded: It took longer than was foreseen.
             StoreUnavailable, BackendUnavailable, Overloaded, InferenceFailed: As the ports say.
         """
         await self._images.check(image_id, call=call)
         key = EmbeddingKey.of(image_id, spec, region)
-        embedded = self._at_hand(key) or await self._landed(key, spec, tenant=call.tenant)
+        embedded = self._at_hand(key) or await self._awaited(key, spec, call)
         with embedded.embedding:
             if embedded.effort.tier is CacheTier.L1:
                 await self._keep_alive(image_id)
@@ -160,6 +171,26 @@ class EmbedImage:
     def _at_hand(self, key: EmbeddingKey) -> Embedded | None:
         held = self._tiers.l1.hold(key)
         return None if held is None else Embedded(held, Effort(CacheTier.L1))
+
+    async def _awaited(self, key: EmbeddingKey, spec: ModelSpec, call: Call) -> Embedded:
+        waited = 0.0
+        with self._watcher.awaited():
+            while True:
+                try:
+                    landed = await self._landed(key, spec, tenant=call.tenant)
+                except EncoderStarting as error:
+                    if call.deadline.remaining() <= (error.retry_after or 0.0):
+                        raise
+                    waited += await self._wait_for_encoder(key, call)
+                else:
+                    return replace(landed, effort=replace(landed.effort, queue=landed.effort.queue + waited))
+
+    async def _wait_for_encoder(self, key: EmbeddingKey, call: Call) -> float:
+        started = perf_counter()
+        with self._watcher.pending(key):
+            async with within(call.deadline.remaining()):
+                await self._backend.wait_for_encoder(key.model)
+        return perf_counter() - started
 
     async def _landed(self, key: EmbeddingKey, spec: ModelSpec, *, tenant: Tenant) -> Embedded:
         """Join a flight of the same tenant: what refuses one tenant must not refuse another.
@@ -194,7 +225,8 @@ class EmbedImage:
                 turn.push_async_callback(lease.release)  # after an error at once: others need not wait for that
             elif landed := await self._shared(wanted, waited=perf_counter() - asked):
                 return landed
-            encoded = await self._encode(wanted, waited=perf_counter() - asked)
+            with self._watcher.pending(wanted.key):
+                encoded = await self._encode(wanted, waited=perf_counter() - asked)
             self._keep(wanted, encoded.embedding)
             self._share(wanted.key, encoded.embedding, turn.pop_all())
             return encoded
@@ -237,3 +269,16 @@ class EmbedImage:
         if content is None:
             raise image_not_found(wanted.key.image_id)
         return await self._decoder.prepare(content, side=wanted.spec.input_size, region=wanted.key.region)
+
+
+class _Nobody:
+    """An EmbeddingWatcher that does not care."""
+
+    def awaited(self) -> AbstractContextManager[None]:
+        """See EmbeddingWatcher."""
+        return nullcontext()
+
+    def pending(self, key: EmbeddingKey) -> AbstractContextManager[None]:
+        """See EmbeddingWatcher."""
+        del key
+        return nullcontext()

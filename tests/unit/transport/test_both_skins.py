@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from pycocotools import mask as coco
 
-from maskgate.domain.errors import BackendUnavailable, InferenceFailed
+from maskgate.domain.errors import BackendUnavailable, EncoderStarting, InferenceFailed
 from maskgate.domain.image import ImageId
 from maskgate.domain.prompt import Box, Point
 from tests import pictures
@@ -259,6 +259,34 @@ async def test_without_the_backend(skin: Skin, world: World, stage: str) -> None
     assert ("UNAVAILABLE", "BACKEND_UNAVAILABLE") == away.refusal
     assert away.retry_after == 1
     assert "OK" == back.code
+
+
+async def test_an_encoder_that_has_to_be_started(skin: Skin, world: World) -> None:
+    """Who has not the time for that is told when to come again; images that were encoded are segmented meanwhile."""
+    await skin.upload(PHOTO)
+    other = pictures.jpeg(orientation=6)
+    await skin.upload(other)
+    await skin.segment(PHOTO_ID, CLICK)
+    world.backend.encode_error = EncoderStarting("No encoder runs.", retry_after=60, model="tiny")
+
+    refused, answered = await skin.segment(str(ImageId.of(other)), CLICK), await skin.segment(PHOTO_ID, CLICK)
+
+    assert ("UNAVAILABLE", "ENCODER_STARTING") == refused.refusal
+    assert ({"model": "tiny"}, 60) == (refused.metadata, refused.retry_after)
+    assert "OK" == answered.code
+
+
+async def test_an_encoder_that_is_waited_for(skin: Skin, world: World) -> None:
+    """Who has the time gets the answer of the first call."""
+    await skin.upload(PHOTO)
+    world.backend.encode_errors = [EncoderStarting("No encoder runs.", retry_after=1)]
+    asking = asyncio.create_task(skin.segment(PHOTO_ID, CLICK, timeout=8))
+    while not world.registry.get_sample_value("maskgate_encodes_pending") or not world.backend.encodes:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    world.backend.encoder.set()
+
+    assert "OK" == (await asking).code
+    assert 2 == world.backend.encodes
 
 
 @both_skins

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry
 
-from maskgate.adapters.admissions import CountedAdmissions
+from maskgate.adapters.admissions import CountedAdmissions, CountedEmbeddings
 from maskgate.adapters.pillow import PillowImageDecoder, PillowMaskEncoder, PillowMaskReader
 from maskgate.adapters.timed import TimedOffload
 from maskgate.bootstrap.tenants import Tenants
@@ -105,6 +105,7 @@ class World:
             masks=self.masks,
             notes=FakeNotes(),
             admissions=CountedAdmissions(self.metrics.admissions),
+            embeddings=CountedEmbeddings(self.metrics.embeddings),
             places=self.places,
             tenants=self.tenants,
         )

@@ -5,12 +5,17 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import pytest
+from prometheus_client import CollectorRegistry
 
+from maskgate.adapters.admissions import CountedEmbeddings
 from maskgate.adapters.open import NoQuotas
 from maskgate.adapters.quotas import MemoryQuotas
+from maskgate.domain.call import Call, Deadline
 from maskgate.domain.embedding import Embedding, EmbeddingKey
 from maskgate.domain.errors import (
     BackendUnavailable,
+    DeadlineExceeded,
+    EncoderStarting,
     ImageNotFound,
     InvalidImage,
     MaskgateError,
@@ -21,6 +26,7 @@ from maskgate.domain.errors import (
 from maskgate.domain.image import ImageId, ImageInfo
 from maskgate.domain.tenant import Limits, Quota, Tenant
 from maskgate.domain.timing import CacheTier
+from maskgate.telemetry import EmbeddingMetrics
 from maskgate.usecases.admission import Admission
 from maskgate.usecases.charge_tenant import ChargeTenant
 from maskgate.usecases.embed_image import Effort, Embedded, EmbeddingTiers, EmbedImage
@@ -66,6 +72,8 @@ class World:
     beside: World | None = None
 
     def __post_init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.metrics = EmbeddingMetrics(self.registry)
         self.l2 = FakeCache(self.store)
         if self.beside is not None:
             self.store, self.l2 = self.beside.store, self.beside.l2
@@ -78,11 +86,15 @@ class World:
             decoder=self.decoder,
             backend=self.backend,
             admission=Admission(tier="image encoder", concurrency=1, waiting=self.waiting),
+            watcher=CountedEmbeddings(self.metrics),
         )
 
-    async def get(self, image_id: ImageId = IMAGE_ID) -> Embedded:
+    def sample(self, name: str) -> float | None:
+        return self.registry.get_sample_value(f"maskgate_{name}")
+
+    async def get(self, image_id: ImageId = IMAGE_ID, *, call: Call = CALL) -> Embedded:
         """Hold the embedding of an image for a moment, and wait until others can have it."""
-        async with self.embed(image_id, SPEC, call=CALL) as embedded:
+        async with self.embed(image_id, SPEC, call=call) as embedded:
             pass
         await self.embed.drain()
         return embedded
@@ -633,3 +645,85 @@ async def outcome_of(asked: Awaitable[None]) -> type[MaskgateError] | None:
 async def enter(embed: EmbedImage, tenant: Tenant, image_id: ImageId = IMAGE_ID) -> None:
     async with embed(image_id, SPEC, call=replace(CALL, tenant=tenant)):
         pass
+
+
+# Encoders that are not running
+
+STARTING = EncoderStarting("not yet", retry_after=0.2)
+
+
+async def test_who_has_no_time_is_told_to_come_again(world: World) -> None:
+    """A call that ends before an encoder is there hears so at once; it waits for nothing."""
+    world.backend.encode_error = STARTING
+
+    with pytest.raises(EncoderStarting):
+        await world.get(call=Call(Deadline.after(0.1)))
+
+    assert (0, 0) == (world.sample("embeddings_awaited"), world.sample("encodes_pending"))
+
+
+async def test_who_has_the_time_waits(world: World) -> None:
+    """A call that may last longer waits for the encoder, with all others on its image, and is answered."""
+    world.backend.encode_errors = [STARTING]
+    calls = [asyncio.create_task(world.get(call=Call(Deadline.after(30 + number)))) for number in range(3)]
+    while not world.backend.encodes:  # noqa: ASYNC110 - a number sets no event
+        await asyncio.sleep(0)
+    await settle()
+    waiting = (world.sample("embeddings_awaited"), world.sample("encodes_pending"))
+    world.backend.encoder.set()
+    embedded = await asyncio.gather(*calls)
+
+    assert (3, 1) == waiting
+    assert 2 == world.backend.encodes
+    assert {CacheTier.MISS} == {each.effort.tier for each in embedded}
+    assert all(each.effort.queue > 0 for each in embedded)
+    assert (0, 0) == (world.sample("embeddings_awaited"), world.sample("encodes_pending"))
+
+
+async def test_waiting_ends_with_the_deadline(world: World) -> None:
+    """An encoder that takes longer than was foreseen keeps nobody for ever."""
+    world.backend.encode_error = EncoderStarting("not yet", retry_after=0.01)
+
+    with pytest.raises(DeadlineExceeded):
+        await world.get(call=Call(Deadline.after(0.1)))
+
+    assert (0, 0) == (world.sample("embeddings_awaited"), world.sample("encodes_pending"))
+
+
+async def test_what_was_encoded_before_needs_no_encoder(world: World) -> None:
+    """Images in either tier are there while none runs."""
+    await world.get()
+    world.backend.encode_error = STARTING
+    first = await world.get()
+    world.l1.entries.clear()
+    second = await world.get()
+
+    assert [CacheTier.L1, CacheTier.L2] == [first.effort.tier, second.effort.tier]
+
+
+async def test_a_wait_holds_no_turn(world: World) -> None:
+    """While one gateway waits for an encoder, another one that has found it encodes."""
+    beside = World(beside=world)
+    world.backend.encode_errors = [STARTING]
+    waiting = asyncio.create_task(world.get())
+    await settle()
+    encoded = await beside.get()
+    world.backend.encoder.set()
+    shared = await waiting
+
+    assert [CacheTier.MISS, CacheTier.L2] == [encoded.effort.tier, shared.effort.tier]
+    assert (1, 1) == (world.backend.encodes, beside.backend.encodes)
+
+
+async def test_pending_counts_images(world: World) -> None:
+    """Of the images that have to be encoded each counts once, at work or waiting for a place."""
+    world.backend.gate.clear()
+    images = [IMAGE_ID, await world.keep(b"a second"), await world.keep(b"a third")]
+    calls = [asyncio.create_task(world.get(image)) for image in images * 2]
+    await settle()
+    waiting = (world.sample("embeddings_awaited"), world.sample("encodes_pending"))
+    world.backend.gate.set()
+    await asyncio.gather(*calls)
+
+    assert (6, 3) == waiting
+    assert (0, 0) == (world.sample("embeddings_awaited"), world.sample("encodes_pending"))

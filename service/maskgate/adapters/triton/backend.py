@@ -10,19 +10,20 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from functools import partial
-from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from maskgate.adapters.triton.calls import decoded, encode_call
 from maskgate.adapters.triton.delivery import Delivery
-from maskgate.adapters.triton.endpoints import Endpoint, Endpoints
+from maskgate.adapters.triton.encoders import Encoders
+from maskgate.adapters.triton.endpoints import Endpoint, Endpoints, Manner
 from maskgate.adapters.triton.prompts import Asked
 from maskgate.adapters.triton.retries import Dispatch, Errand
+from maskgate.adapters.triton.specs import DECODER, WHOLE
 from maskgate.adapters.triton.watching import Unwatched, Way
 from maskgate.domain.call import Deadline
-from maskgate.domain.errors import ModelNotFound
+from maskgate.domain.errors import BackendUnavailable, ModelNotFound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from maskgate.domain.model import ModelSpec
     from maskgate.domain.prompt import MaskSelection, PromptSlots
 
+_POLL_SECONDS = 0.2
+
 
 class TritonBackend:
     """Models served by one Triton or by several.
@@ -47,6 +50,7 @@ class TritonBackend:
         urls: `host:port` of each gRPC endpoint; the first says what the models are, while it answers.
         models: Names that may be asked for.
         bounds: Timeouts.
+        encoder_urls: Those that encode, where the others only decode; a host may be a name of several.
         region: The shared memory that embeddings lie in, if they do.
         watcher: Is told what is sent.
         handed_on: Returns metadata that inferences carry, such as the trace that they belong to.
@@ -58,6 +62,7 @@ class TritonBackend:
         *,
         models: tuple[str, ...],
         bounds: TritonBounds,
+        encoder_urls: Sequence[str] = (),
         region: Region | None = None,
         watcher: Watcher | None = None,
         handed_on: Callable[[], Metadata] = tuple,
@@ -65,21 +70,24 @@ class TritonBackend:
         self._models = models
         self._bounds = bounds
         self._watcher = watcher or Unwatched()
-        self._endpoints = Endpoints(
-            [Endpoint(url, bounds=bounds, region=region, watcher=self._watcher, handed_on=handed_on) for url in urls]
-        )
+        manner = Manner(bounds, self._watcher, handed_on)
+        role = DECODER if encoder_urls else WHOLE
+        self._endpoints = Endpoints([Endpoint(url, role, manner, region) for url in urls])
+        self._encoders = Encoders(encoder_urls, manner) if encoder_urls else None
         self._deliver = Delivery(self._watcher)
         self._dispatch = Dispatch(bounds, self._watcher)
+        self._dispatch_encodes = Dispatch(bounds, self._watcher) if encoder_urls else self._dispatch
 
     @property
-    def endpoints(self) -> tuple[Endpoint, ...]:
-        """The endpoints, in their order."""
+    def endpoints(self) -> tuple[Endpoint[ModelSpec], ...]:
+        """The endpoints that decode, in their order."""
         return self._endpoints.all
 
     async def close(self) -> None:
         """Close the connections; the Tritons let go of the shared memory."""
-        for endpoint in self.endpoints:
-            await endpoint.close()
+        await self._endpoints.close()
+        if self._encoders is not None:
+            await self._encoders.close()
 
     async def ping(self) -> None:
         """Check that there is a model to serve; what is broken must not take the rest out of service.
@@ -87,11 +95,27 @@ class TritonBackend:
         Raises:
             MaskgateError: No endpoint can describe a model that is ready.
         """
-        checks = [endpoint.check(model) for endpoint, model in product(self.endpoints, self._models)]
-        results = await asyncio.gather(*checks, return_exceptions=True)
-        failures = [result for result in results if result is not None]
-        if len(failures) == len(results):
-            raise failures[0]
+        if self._encoders is not None and not self._encoders.all:
+            await self._encoders.look_up()  # so that a gateway that says it is ready knows of them
+        await self._endpoints.check(self._models)
+
+    async def ping_encoders(self) -> None:
+        """Look for encoders, and check that there is one. Raises MaskgateError, as `ping` does."""
+        if self._encoders is not None:
+            await self._encoders.look_up()
+            await self._encoders.check(self._models)
+
+    def has_encoder(self, model: str) -> bool:
+        """Say whether an encode of a model is worth a try."""
+        return self._encoding.has(model)
+
+    def mismatched(self, model: str) -> int:
+        """Count the endpoints that are left out since they serve another engine of a model."""
+        leading = self._endpoints.leading(model)
+        spec = None if leading is None else leading.specs.known(model)
+        if spec is None:
+            return 0
+        return self._endpoints.idle(spec) + (0 if self._encoders is None else self._encoders.idle(spec))
 
     async def spec(self, model: str) -> ModelSpec:
         """See InferenceBackend."""
@@ -103,11 +127,19 @@ class TritonBackend:
 
     async def encode(self, spec: ModelSpec, image: EncoderImage) -> bytes:
         """See InferenceBackend."""
+        if not self._encoding.all:
+            raise BackendUnavailable("There is no encoder.", model=spec.name)
         deadline = Deadline.after(self._bounds.encode)
-        pick = partial(self._endpoints.pick, spec, local=False)
+        pick = partial(self._encoding.pick, spec, local=False)
         send = partial(self._encode, spec, image, deadline)
-        reply = await self._dispatch(Errand("encode", spec.name, deadline, pick, send))
+        reply = await self._dispatch_encodes(Errand("encode", spec.name, deadline, pick, send))
         return reply.raw("image_embeddings")
+
+    async def wait_for_encoder(self, model: str) -> None:
+        """See InferenceBackend."""
+        await asyncio.sleep(_POLL_SECONDS)
+        while not self.has_encoder(model):  # noqa: ASYNC110 - time alone lets a rest end
+            await asyncio.sleep(_POLL_SECONDS)
 
     async def decode(
         self, spec: ModelSpec, embedding: HeldEmbedding, slots: PromptSlots, selection: MaskSelection, *, call: Call
@@ -128,12 +160,16 @@ class TritonBackend:
         """See InferenceBackend."""
         return await self._decode(Asked(spec, embedding, tuple(rows), selection, many=True), call)
 
+    @property
+    def _encoding(self) -> Endpoints[Any]:
+        return self._endpoints if self._encoders is None else self._encoders
+
     async def _describe(self, model: str) -> ModelSpec:
         deadline = Deadline.after(self._bounds.describe)
         pick = partial(self._endpoints.leading, model)
         return await self._dispatch(Errand("describe", model, deadline, pick, lambda asked: asked.specs.get(model)))
 
-    async def _encode(self, spec: ModelSpec, image: EncoderImage, deadline: Deadline, endpoint: Endpoint) -> Reply:
+    async def _encode(self, spec: ModelSpec, image: EncoderImage, deadline: Deadline, endpoint: Endpoint[Any]) -> Reply:
         await endpoint.agree(spec)
         valid_hw = np.array([image.valid.height, image.valid.width], np.int32)
         request = encode_call(spec).fill(image.pixels.tobytes(), valid_hw.tobytes())

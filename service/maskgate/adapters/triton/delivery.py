@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from maskgate.adapters.triton.watching import Watcher
     from maskgate.adapters.triton.wire import Reply
     from maskgate.domain.call import Call
+    from maskgate.domain.model import ModelSpec
 
 _TRIES_SHARED = 2
 """A region that is lost again when it has just been registered is not worth a third attempt."""
@@ -52,7 +53,7 @@ class Delivery:
         self._watcher = watcher
         self._paces: defaultdict[tuple[str, str], Pace] = defaultdict(Pace)
 
-    async def __call__(self, endpoint: Endpoint, asked: Asked, call: Call) -> Reply:
+    async def __call__(self, endpoint: Endpoint[ModelSpec], asked: Asked, call: Call) -> Reply:
         """Return Triton's answer. Raises MaskgateError."""
         if endpoint.shared is not None and asked.embedding.place is not None:
             reply = await self._shared(endpoint, endpoint.shared, asked, call)
@@ -63,7 +64,9 @@ class Delivery:
         self._watcher.sent(asked.stage, Way.INLINE, len(request))
         return await self._send(endpoint, asked, request, call)
 
-    async def _shared(self, endpoint: Endpoint, shared: RegisteredRegion, asked: Asked, call: Call) -> Reply | None:
+    async def _shared(
+        self, endpoint: Endpoint[ModelSpec], shared: RegisteredRegion, asked: Asked, call: Call
+    ) -> Reply | None:
         for _ in range(_TRIES_SHARED):
             await endpoint.agree(asked.spec)
             registration = await shared.registration()
@@ -87,7 +90,7 @@ class Delivery:
         """Let a request queue as long as its answer can still be computed in time."""
         return Terms(call.priority, call.deadline.remaining() - self._pace(asked).least)
 
-    async def _send(self, endpoint: Endpoint, asked: Asked, request: bytes, call: Call) -> Reply:
+    async def _send(self, endpoint: Endpoint[ModelSpec], asked: Asked, request: bytes, call: Call) -> Reply:
         started = perf_counter()
         reply = await endpoint.infer(asked.spec.name, request, deadline=call.deadline)
         self._pace(asked).took(perf_counter() - started)

@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import random
 from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import product
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic
 
 import grpc
 from tritonclient.grpc.aio import InferenceServerClient
@@ -15,7 +17,7 @@ from tritonclient.utils import InferenceServerException
 
 from maskgate.adapters.triton.failures import translated
 from maskgate.adapters.triton.regions import RegisteredRegion
-from maskgate.adapters.triton.specs import ModelSpecs, is_same_engine
+from maskgate.adapters.triton.specs import D, ModelSpecs
 from maskgate.adapters.triton.wire import Reply
 from maskgate.domain.errors import BackendUnavailable, DeadlineExceeded, MaskgateError, ModelNotFound
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     from maskgate.adapters.triton.bounds import TritonBounds
     from maskgate.adapters.triton.regions import Region
+    from maskgate.adapters.triton.specs import Role
     from maskgate.adapters.triton.watching import Watcher
     from maskgate.domain.call import Deadline
     from maskgate.domain.model import ModelSpec
@@ -49,8 +52,28 @@ _LOCAL_SHARE = 1.25
 """How much busier than the mean one may be that maps our memory, before others are asked to read 2 MiB instead."""
 
 
-class Endpoint:
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How Tritons are talked to.
+
+    Attributes:
+        bounds: Timeouts.
+        watcher: Is told of it.
+        handed_on: Returns metadata that inferences carry.
+    """
+
+    bounds: TritonBounds
+    watcher: Watcher
+    handed_on: Callable[[], Metadata] = tuple
+
+
+class Endpoint(Generic[D]):
     """One Triton, or several behind one address.
+
+    Args:
+        role: What it is there for.
+        manner: How it is talked to.
+        region: The memory that embeddings lie in, if it may be told of that.
 
     Attributes:
         url: Its `host:port`.
@@ -59,26 +82,20 @@ class Endpoint:
         shared: The memory that embeddings lie in, as it knows it.
     """
 
-    def __init__(
-        self,
-        url: str,
-        *,
-        bounds: TritonBounds,
-        region: Region | None,
-        watcher: Watcher,
-        handed_on: Callable[[], Metadata] = tuple,
-    ) -> None:
-        self._handed_on = handed_on
+    def __init__(self, url: str, role: Role[D], manner: Manner, region: Region | None = None) -> None:
+        self._handed_on = manner.handed_on
         self._client = InferenceServerClient(url, channel_args=_CHANNEL_OPTIONS)
         self._channel = grpc.aio.insecure_channel(url, options=_CHANNEL_OPTIONS)
         self._infer: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(_MODEL_INFER)
         self.url = url
         self._rests: dict[str, float] = {}
         self.in_flight = 0
-        self.specs = ModelSpecs(self._client, bounds)
+        self.specs = ModelSpecs(self._client, manner.bounds, role)
         self.shared: RegisteredRegion | None = None
         if region is not None:
-            self.shared = RegisteredRegion(region, client=self._client, timeout=bounds.describe, watcher=watcher)
+            self.shared = RegisteredRegion(
+                region, client=self._client, timeout=manner.bounds.describe, watcher=manner.watcher
+            )
 
     async def close(self) -> None:
         """Close the connections; Triton lets go of the shared memory."""
@@ -125,13 +142,13 @@ class Endpoint:
             ModelNotFound, InferenceFailed: As `ModelSpecs.get` says.
         """
         known = self.specs.known(spec.name) or await self.specs.get(spec.name)
-        if not is_same_engine(known, spec):
+        if known.engine != spec.engine:
             raise BackendUnavailable(f"The model {spec.name!r} is being replaced.", model=spec.name)
 
     def may_serve(self, spec: ModelSpec) -> bool:
         """Say whether nothing is known to the contrary."""
         known = self.specs.known(spec.name)
-        return known is None or is_same_engine(known, spec)
+        return known is None or known.engine == spec.engine
 
     def rest(self, model: str) -> None:
         """Ask others first, for a while."""
@@ -160,20 +177,45 @@ class Endpoint:
             return False
 
 
-class Endpoints:
-    """All of them."""
+class Endpoints(Generic[D]):
+    """All of them that have the same role."""
 
-    def __init__(self, endpoints: Sequence[Endpoint]) -> None:
+    def __init__(self, endpoints: Sequence[Endpoint[D]]) -> None:
         self.all = tuple(endpoints)
 
-    def leading(self, model: str, *, excluding: Endpoint | None = None) -> Endpoint | None:
+    async def close(self) -> None:
+        """Close the connections."""
+        for endpoint in self.all:
+            await endpoint.close()
+
+    async def check(self, models: Sequence[str]) -> None:
+        """Make sure that one of them serves a model: what is broken must not take the rest out of service.
+
+        Raises:
+            MaskgateError: None can describe a model that is ready.
+        """
+        checks = [endpoint.check(model) for endpoint, model in product(self.all, models)]
+        results = await asyncio.gather(*checks, return_exceptions=True)
+        failures = [result for result in results if result is not None]
+        if len(failures) == len(results):
+            raise next(iter(failures), BackendUnavailable("There is no inference server at that name."))
+
+    def has(self, model: str) -> bool:
+        """Say whether there is one that has not failed lately."""
+        return any(endpoint.is_awake(model) for endpoint in self.all)
+
+    def idle(self, spec: ModelSpec) -> int:
+        """Count those that are left out since they serve another engine of a model."""
+        return sum(not endpoint.may_serve(spec) for endpoint in self.all)
+
+    def leading(self, model: str, *, excluding: Endpoint[D] | None = None) -> Endpoint[D] | None:
         """Return the one that says what a model is: the first that has not failed lately.
 
         That is the same one for all calls. While engines are being replaced, those that serve another than it are idle.
         """
         return next(iter(_awake(model, [endpoint for endpoint in self.all if endpoint is not excluding])), None)
 
-    def pick(self, spec: ModelSpec, *, local: bool, excluding: Endpoint | None = None) -> Endpoint | None:
+    def pick(self, spec: ModelSpec, *, local: bool, excluding: Endpoint[D] | None = None) -> Endpoint[D] | None:
         """Return one to ask: the less busy of two, or, if that matters, one that maps our memory and is not too busy.
 
         (M. Mitzenmacher, The Power of Two Choices in Randomized Load Balancing, 2001.)
@@ -186,17 +228,17 @@ class Endpoints:
         return _less_busy(near or awake)
 
 
-def _awake(model: str, endpoints: list[Endpoint]) -> list[Endpoint]:
+def _awake(model: str, endpoints: list[Endpoint[D]]) -> list[Endpoint[D]]:
     """Leave those out that have failed lately, unless it is all of them."""
     return [endpoint for endpoint in endpoints if endpoint.is_awake(model)] or endpoints
 
 
-def _near(endpoints: list[Endpoint]) -> list[Endpoint]:
+def _near(endpoints: list[Endpoint[D]]) -> list[Endpoint[D]]:
     """Return those that map our memory and are not much busier than the others, one call aside."""
     most = 1 + _LOCAL_SHARE * sum(endpoint.in_flight for endpoint in endpoints) / len(endpoints)
     return [it for it in endpoints if it.shared is not None and it.shared.is_mapped and it.in_flight < most]
 
 
-def _less_busy(endpoints: list[Endpoint]) -> Endpoint:
+def _less_busy(endpoints: list[Endpoint[D]]) -> Endpoint[D]:
     two = random.sample(endpoints, min(2, len(endpoints)))
     return min(two, key=lambda endpoint: endpoint.in_flight)

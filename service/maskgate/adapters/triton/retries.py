@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from maskgate.adapters.triton.failures import Remedy, remedy
 from maskgate.adapters.triton.watching import Retry
@@ -32,7 +32,7 @@ _JITTER_SECONDS = 0.05
 class Picking(Protocol):
     """Chooses an endpoint, but not the given one; none: there is no other."""
 
-    def __call__(self, *, excluding: Endpoint | None = None) -> Endpoint | None:
+    def __call__(self, *, excluding: Endpoint[Any] | None = None) -> Endpoint[Any] | None:
         """Return the one to ask."""
         ...
 
@@ -53,7 +53,7 @@ class Errand(Generic[_T]):
     model: str
     deadline: Deadline
     pick: Picking
-    send: Callable[[Endpoint], Awaitable[_T]]
+    send: Callable[[Endpoint[Any]], Awaitable[_T]]
 
 
 class RetryBudget:
@@ -111,7 +111,7 @@ class Dispatch:
             self._watcher.retried(errand.stage, Retry.REFUSED)
         return left
 
-    async def _again(self, errand: Errand[_T], endpoint: Endpoint) -> _T:
+    async def _again(self, errand: Errand[_T], endpoint: Endpoint[Any]) -> _T:
         try:
             answer = await _run(errand, endpoint)
         except MaskgateError:
@@ -121,7 +121,7 @@ class Dispatch:
         return answer
 
 
-async def _run(errand: Errand[_T], endpoint: Endpoint) -> _T:
+async def _run(errand: Errand[_T], endpoint: Endpoint[Any]) -> _T:
     with endpoint.at_work():
         try:
             answer = await errand.send(endpoint)
@@ -132,7 +132,7 @@ async def _run(errand: Errand[_T], endpoint: Endpoint) -> _T:
     return answer
 
 
-def _second(errand: Errand[_T], failed: Endpoint, error: MaskgateError) -> Endpoint | None:
+def _second(errand: Errand[_T], failed: Endpoint[Any], error: MaskgateError) -> Endpoint[Any] | None:
     """Choose whom to ask after a failure: somebody else, or the same again if only the connection was lost."""
     remedied = remedy(error)
     if remedied is Remedy.NONE or errand.deadline.remaining() <= 0:
@@ -141,7 +141,7 @@ def _second(errand: Errand[_T], failed: Endpoint, error: MaskgateError) -> Endpo
     return failed if other is None and remedied is Remedy.ANYWHERE else other
 
 
-async def _reconnected(endpoint: Endpoint, deadline: Deadline) -> None:
+async def _reconnected(endpoint: Endpoint[Any], deadline: Deadline) -> None:
     """Give a Triton that was restarted a moment, and each of those who wait another one."""
     await asyncio.sleep(min(random.uniform(0, _JITTER_SECONDS), deadline.remaining()))  # noqa: S311 - no secret
     await endpoint.connected(seconds=deadline.remaining())
