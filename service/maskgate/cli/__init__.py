@@ -1,8 +1,9 @@
-"""`maskgate up | serve | keys | segment | everything | models | bench | doctor | demo`."""
+"""`maskgate up | serve | keys | segment | everything | models | bench | capacity | doctor | demo`."""
 
 import click
 
 from maskgate.cli.bench import bench
+from maskgate.cli.capacity import capacity
 from maskgate.cli.demo import demo
 from maskgate.cli.doctor import doctor
 from maskgate.cli.everything import everything
@@ -19,5 +20,5 @@ def main() -> None:
     """Promptable segmentation as a service: upload an image once, then ask for masks as often as you like."""
 
 
-for _command in (up, serve, keys, segment, everything, models, bench, doctor, demo):
+for _command in (up, serve, keys, segment, everything, models, bench, capacity, doctor, demo):
     main.add_command(_command)
