@@ -126,11 +126,17 @@ class GrpcConversation:
 
 
 class RestConversation:
-    """JSON at a WebSocket, in process: what a server and its app say to each other (ASGI)."""
+    """JSON at a WebSocket, in process: what a server and its app say to each other (ASGI).
 
-    def __init__(self, app: FastAPI, headers: dict[str, str]) -> None:
+    Args:
+        app: Answers.
+        headers: What the client says at first.
+        unread: Messages that may wait to be heard; 0: any number.
+    """
+
+    def __init__(self, app: FastAPI, headers: dict[str, str], *, unread: int = 0) -> None:
         self._received: asyncio.Queue[Any] = asyncio.Queue()
-        self._sent: asyncio.Queue[Any] = asyncio.Queue()
+        self._sent: asyncio.Queue[Any] = asyncio.Queue(unread)
         self._received.put_nowait({"type": "websocket.connect"})
         scope = {
             "type": "websocket",
@@ -221,7 +227,7 @@ async def rest_conversation(world: World, headers: dict[str, str] | None = None)
         await asyncio.wait_for(conversation.serving, PATIENCE)
 
 
-def refusable_conversation(world: World, headers: dict[str, str]) -> RestConversation:
+def refusable_conversation(world: World, headers: dict[str, str], *, unread: int = 0) -> RestConversation:
     app = create_app(
         world.usecases,
         streams=world.streams,
@@ -230,7 +236,7 @@ def refusable_conversation(world: World, headers: dict[str, str]) -> RestConvers
         exposition=exposition_of(world.registry),
         max_upload_bytes=SETTINGS.max_upload_bytes,
     )
-    return RestConversation(app, headers)
+    return RestConversation(app, headers, unread=unread)
 
 
 CONVERSATIONS: dict[str, Callable[[World], AbstractAsyncContextManager[Conversation]]] = {

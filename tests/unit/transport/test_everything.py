@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from pydantic import BaseModel
 
-from maskgate.domain.errors import BackendUnavailable, Overloaded
+from maskgate.domain.errors import BackendUnavailable, DeadlineExceeded, Overloaded
 from maskgate.domain.generation.query import GenerationQuery
 from maskgate.domain.image import ImageId
 from maskgate.transport.generations import CountedGenerations
 from maskgate.transport.rest.streaming import SSE, EventStream
+from tests import virtual_time
 from tests.fakes import CALL, IOUS, SPEC
 from tests.pictures import png
 from tests.unit.transport.generations import generate, request_of
@@ -278,6 +279,24 @@ async def test_an_error_leaves_the_place_to_go_on_from() -> None:
     assert first.endswith("id: v1.0.7\n\n")
     assert last.startswith("event: error")
     assert "id:" not in last.replace('"', "")
+
+
+@pytest.mark.parametrize("error", [None, DeadlineExceeded("Too late.")])
+def test_a_client_that_reads_nothing_does_not_keep_an_answer_open(error: Exception | None) -> None:
+    """When the call is over, its end is written soon or not at all."""
+
+    async def never(_message: Any = None) -> Any:  # noqa: ANN401 - an ASGI message
+        await asyncio.Event().wait()
+
+    async def serve(events: Events) -> None:
+        events.started = True
+        if error is not None:
+            raise error
+
+    async def answered() -> None:
+        await asyncio.wait_for(EventStream(serve, media_type=SSE)({}, never, never), 60)
+
+    virtual_time.run(answered())
 
 
 @pytest.mark.parametrize("beyond", [0, 1, 10**8])

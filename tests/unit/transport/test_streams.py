@@ -10,7 +10,7 @@ import pytest
 from maskgate.domain.errors import BackendUnavailable, InferenceFailed, Overloaded
 from maskgate.domain.image import ImageId
 from maskgate.domain.prompt import Point
-from tests import pictures
+from tests import pictures, virtual_time
 from tests.unit.transport.conversations import (
     CONVERSATIONS,
     EndedError,
@@ -410,6 +410,17 @@ async def test_a_websocket_takes_text_alone(world: World) -> None:
         await stream.say_bytes(b"{}")
 
         assert ("INVALID_ARGUMENT", "INVALID_REQUEST", None) == await ended(stream)
+
+
+def test_a_websocket_that_is_not_read_ends() -> None:
+    """The error that ends a stream is told soon or not at all: a client that reads nothing does not keep it open."""
+
+    async def ended() -> None:
+        conversation = refusable_conversation(World(), {}, unread=1)
+        await conversation.garbage()  # what was accepted is all that is sent
+        await asyncio.wait_for(conversation.serving, 60)
+
+    virtual_time.run(ended())
 
 
 async def test_going_is_how_a_websocket_ends(world: World) -> None:

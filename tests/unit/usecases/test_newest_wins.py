@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from maskgate.domain.errors import InferenceFailed
 from maskgate.usecases.newest_wins import STARVED_AFTER, NewestWins
-from tests.unit.usecases.virtual_time import run
+from tests.virtual_time import run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

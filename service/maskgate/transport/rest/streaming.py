@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from starlette.responses import Response
@@ -21,6 +22,8 @@ NDJSON = "application/x-ndjson"
 """A line of JSON for each event."""
 SSE = "text/event-stream"
 """Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html)."""
+
+_LAST_WORDS_SECONDS = 5.0
 
 
 class ClientLeft(asyncio.CancelledError):
@@ -46,6 +49,11 @@ class Events:
         line = event.model_dump_json()
         text = _server_sent(name, line, id_) if self._media_type == SSE else f"{line}\n"
         await self._send({"type": "http.response.body", "body": text.encode(), "more_body": True})
+
+    async def fail(self, error: ErrorResponse) -> None:
+        """Write an error as the last event, and end the answer."""
+        await self.tell("error", error)
+        await self.end()
 
     async def end(self) -> None:
         """End the answer."""
@@ -91,8 +99,18 @@ class EventStream(Response):
             if not events.started:
                 raise
             told = status.told(error) if isinstance(error, MaskgateError) else status.internal()
-            await events.tell("error", ErrorResponse(error=ErrorDetail.of(told)))
-        await events.end()
+            await said_soon(events.fail(ErrorResponse(error=ErrorDetail.of(told))))
+        else:
+            await said_soon(events.end())
+
+
+async def said_soon(last_words: Coroutine[None, None, None]) -> None:
+    """Write the end of an answer, or give up and leave it without: the connection is then closed.
+
+    The call is over, and with it its deadline: nothing else ends the wait for a client that is there and does not read.
+    """
+    with suppress(TimeoutError):
+        await asyncio.wait_for(last_words, _LAST_WORDS_SECONDS)
 
 
 async def while_listened_to(receive: Receive, work: Coroutine[None, None, None]) -> None:

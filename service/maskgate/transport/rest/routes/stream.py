@@ -14,6 +14,7 @@ from maskgate.transport import status
 from maskgate.transport.calls import Envelope
 from maskgate.transport.rest.routes.requests import PROTOCOL
 from maskgate.transport.rest.schemas.stream import SegmentStreamRequest, SegmentStreamResponse, StreamEnd
+from maskgate.transport.rest.streaming import said_soon
 from maskgate.transport.streams import METHOD
 
 if TYPE_CHECKING:
@@ -47,9 +48,9 @@ def create_router(streams: Streams, *, observer: CallObserver) -> APIRouter:
             async with observer.call(PROTOCOL, METHOD, asked) as call:
                 await _Client(websocket).answer(streams, call)
         except MaskgateError as error:
-            await _end(websocket, status.told(error))
+            await said_soon(_end(websocket, status.told(error)))
         except Exception:  # noqa: BLE001 - the outermost handler; the observer has logged it
-            await _end(websocket, status.internal())
+            await said_soon(_end(websocket, status.internal()))
 
     return router
 
