@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from maskgate.domain.address import is_loopback
 from maskgate.domain.url import HOST_PATTERN
 
 _MEBI = 1024 * 1024
@@ -28,14 +28,6 @@ def _redis_url(value: str) -> str:
     if not value.startswith(("redis://", "rediss://", "unix://")):
         raise ValueError("must start with redis://, rediss:// or unix://")
     return value
-
-
-def _is_loopback(host: str) -> bool:
-    """Whether only this machine reaches an address. A name may come to mean anything, but for this one (RFC 6761)."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 class Settings(BaseSettings):
@@ -267,7 +259,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _is_guarded(self) -> Self:
-        if not (self.api_keys_file or self.insecure or _is_loopback(self.host)):
+        if not (self.api_keys_file or self.insecure or is_loopback(self.host)):
             raise ValueError(
                 f"host {self.host} is not the loopback, and whoever reaches it could do everything: "
                 "give clients keys (--api-keys-file, MASKGATE_API_KEYS_FILE), "

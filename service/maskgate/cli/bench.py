@@ -80,7 +80,7 @@ async def _measure(gateway: Gateway, load: Load) -> tuple[Tally, float]:
 
 
 def _client_of(gateway: Gateway) -> AsyncClient:
-    return AsyncClient(gateway.address, api_key=gateway.api_key, tls=gateway.trusted or False, attempts=1)
+    return AsyncClient(gateway.address, **gateway.proofs, attempts=1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,17 +6,25 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import click
 
-from maskgate.client import Client, MaskgateError, Tls
+from maskgate.client import Client, KeyInTheClearError, MaskgateError, Tls
 from maskgate.domain.errors import InvalidRequest, ModelNotFound, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 PEM = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+class Proofs(TypedDict):
+    """How both sides of a connection say who they are, by the names that clients give to it."""
+
+    api_key: str | None
+    tls: Tls | bool
+    insecure: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +37,18 @@ class Gateway:
     ca: Path | None
     certificate: Path | None
     key: Path | None
+    insecure: bool
 
     @property
     def trusted(self) -> Tls | None:
         """What proves both sides; None in the clear. Files say enough to mean TLS."""
         files = Tls(self.ca, self.certificate, self.key)
         return files if self.tls or files != Tls() else None
+
+    @property
+    def proofs(self) -> Proofs:
+        """What a client is given of it beside the address."""
+        return {"api_key": self.api_key, "tls": self.trusted or False, "insecure": self.insecure}
 
 
 _OPTIONS = (
@@ -46,6 +60,7 @@ _OPTIONS = (
         "--certificate", type=PEM, help="PEM with a certificate of one's own, where the gateway asks for one."
     ),
     click.option("--key", type=PEM, help="PEM with that certificate's key."),
+    click.option("--insecure", is_flag=True, help="Let the API key go in the clear to another machine."),
 )
 
 
@@ -61,11 +76,17 @@ def gateway_options(command: Callable[..., None]) -> Callable[..., None]:
         ca: Path | None,
         certificate: Path | None,
         key: Path | None,
+        insecure: bool,
         **others: Any,  # noqa: ANN401 - the command's own
     ) -> None:
         if (certificate is None) != (key is None):
             raise click.UsageError("--certificate and --key go together.")
-        command(gateway=Gateway(address, api_key, tls, ca, certificate, key), **others)
+        try:
+            command(gateway=Gateway(address, api_key, tls, ca, certificate, key, insecure), **others)
+        except KeyInTheClearError as error:
+            raise click.UsageError(
+                f"The API key would go to {address} in the clear: ask for --tls, or say --insecure if that is meant."
+            ) from error
 
     for option in reversed(_OPTIONS):
         reading = option(reading)
@@ -77,7 +98,7 @@ def open_client(gateway: Gateway) -> Iterator[Client]:
     """Open a client whose errors are sentences for people."""
     with (
         explained(gateway.address),
-        Client(gateway.address, api_key=gateway.api_key, tls=gateway.trusted or False) as client,
+        Client(gateway.address, **gateway.proofs) as client,
     ):
         yield client
 

@@ -126,15 +126,14 @@ def _not_shared(why: str, cure: str) -> Finding:
 
 
 def _grpc_findings(gateway: Gateway) -> Iterator[Finding]:
-    trusted = gateway.trusted or False
-    with Client(gateway.address, api_key=gateway.api_key, tls=trusted, timeout=60, attempts=1) as client:
+    with Client(gateway.address, **gateway.proofs, timeout=60, attempts=1) as client:
         try:
             served = client.models()
         except MaskgateError as error:
             yield Finding("grpc", is_well=False, said=error.message, cure=_cure_of_call(error, gateway))
             return
         yield Finding(
-            "grpc", is_well=True, said=f"{gateway.address} answers {'over TLS' if trusted else 'in the clear'}"
+            "grpc", is_well=True, said=f"{gateway.address} answers {'over TLS' if gateway.trusted else 'in the clear'}"
         )
         yield _key(gateway)
         for model in served:

@@ -3,10 +3,10 @@
 What is listed here is the public face; all else in this package may change.
 """
 
+from maskgate.client._access import KeyInTheClearError, Tls
 from maskgate.client._asking import Asked, Pointing, Wishes
 from maskgate.client._async import AsyncClient
 from maskgate.client._everything import Progress, Searching, Thing
-from maskgate.client._gateway import Tls
 from maskgate.client._image import AsyncImage, AsyncResult
 from maskgate.client._models import Model
 from maskgate.client._stream import AsyncStream, StreamAnswer
@@ -38,6 +38,7 @@ __all__ = [
     "ImageId",
     "ImageInfo",
     "ImageSize",
+    "KeyInTheClearError",
     "LowResLogits",
     "MaskFormat",
     "MaskHandle",

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Self
 
+from maskgate.client._access import Access, Tls
 from maskgate.client._answers import to_image
-from maskgate.client._gateway import Access, Gateway, Tls
+from maskgate.client._gateway import Gateway
 from maskgate.client._image import AsyncImage, upload
 from maskgate.client._models import Model, to_model
 from maskgate.client._sources import content_of
@@ -41,6 +42,10 @@ class AsyncClient:
         tls: Whether the gateway is to prove who it is, and how.
         timeout: Seconds for each call to the gateway, repeated attempts included.
         attempts: How often a call is tried in all where the gateway is busy or cannot be reached.
+        insecure: Whether the key may go in the clear to another machine, where something else keeps it secret.
+
+    Raises:
+        KeyInTheClearError: It would, without TLS, and that was not said.
     """
 
     def __init__(
@@ -51,9 +56,10 @@ class AsyncClient:
         tls: Tls | bool = False,
         timeout: float = DEFAULT_TIMEOUT,
         attempts: int = DEFAULT_ATTEMPTS,
+        insecure: bool = False,
     ) -> None:
         trusted = Tls() if tls is True else tls or None
-        self._gateway = Gateway(Access(address, api_key, trusted, timeout, attempts))
+        self._gateway = Gateway(Access(address, api_key, trusted, timeout, attempts, insecure))
 
     async def __aenter__(self) -> Self:
         """Keep the connection open."""

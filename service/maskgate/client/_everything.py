@@ -60,7 +60,8 @@ class Searching(TypedDict, total=False):
         point_grids: For the image and each layer of crops the points of a grid, as fractions (x, y).
         model: The name of a model. Unset: the server's default.
         formats: Forms of the masks beside their pixels.
-        on_progress: Is told after each batch of points, in the thread of the event loop.
+        on_progress: Is told after each batch of points, in the thread of the event loop; the blocking client cannot be
+            asked there.
     """
 
     points_per_side: int

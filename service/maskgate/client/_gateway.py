@@ -1,13 +1,9 @@
-"""The connection to a gateway: a channel, the secret that goes along with each call, and the time that it may take."""
+"""The connection to a gateway: a channel, what goes along with each call, and the time that it may take."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import grpc
 
 from maskgate.client._errors import translated
 from maskgate.client._retries import Retries
@@ -18,54 +14,11 @@ from maskgate.transport.grpc._pb.segmentation_pb2_grpc import SegmentationServic
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
-    from os import PathLike
 
+    import grpc
     from google.protobuf.message import Message
 
-_OPTIONS = (
-    ("grpc.max_send_message_length", -1),
-    ("grpc.max_receive_message_length", -1),
-    ("grpc.enable_http_proxy", 0),  # gRPC would ask the environment's proxy even for 127.0.0.1
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Tls:
-    """How a gateway proves who it is, and the client, where the gateway asks for that. Files are PEM.
-
-    Attributes:
-        ca: Authorities to trust rather than those that gRPC knows.
-        certificate: The client's own certificate with its chain (mTLS).
-        key: The key of that certificate.
-    """
-
-    ca: str | PathLike[str] | None = None
-    certificate: str | PathLike[str] | None = None
-    key: str | PathLike[str] | None = None
-
-    def credentials(self) -> grpc.ChannelCredentials:
-        """Read the files. Raises OSError."""
-        ca, key, certificate = (file and Path(file).read_bytes() for file in (self.ca, self.key, self.certificate))
-        return grpc.ssl_channel_credentials(ca or None, key or None, certificate or None)
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """Where a gateway is, and how it is asked.
-
-    Attributes:
-        address: `host:port` of its gRPC endpoint.
-        api_key: Goes along with each call.
-        tls: How it is proven; None is in the clear.
-        seconds: For each call.
-        attempts: For each call.
-    """
-
-    address: str
-    api_key: str | None
-    tls: Tls | None
-    seconds: float
-    attempts: int
+    from maskgate.client._access import Access
 
 
 class Gateway:
@@ -82,10 +35,7 @@ class Gateway:
 
     @cached_property
     def _channel(self) -> grpc.aio.Channel:
-        access = self._access
-        if access.tls is None:
-            return grpc.aio.insecure_channel(access.address, options=_OPTIONS)
-        return grpc.aio.secure_channel(access.address, access.tls.credentials(), options=_OPTIONS)
+        return self._access.open_channel()
 
     @cached_property
     def segmentation(self) -> Any:  # noqa: ANN401 - generated stubs are untyped

@@ -26,12 +26,17 @@ class Portal:
         """Wait for what a coroutine returns or raises. Where the wait is interrupted, it is cancelled.
 
         Raises:
-            RuntimeError: The portal is closed.
+            RuntimeError: The portal is closed, or this is its thread, which would wait for itself.
             concurrent.futures.CancelledError: It was closed meanwhile.
         """
         if self._is_closed:
             coroutine.close()
             raise RuntimeError("The client is closed.")
+        if self._is_here:
+            coroutine.close()
+            raise RuntimeError(
+                "The client is asked from its own thread, in which on_progress is called: ask elsewhere."
+            )
         running = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         try:
             return running.result()
@@ -51,14 +56,26 @@ class Portal:
                 except StopAsyncIteration:
                     return
         finally:
-            if not self._is_closed:  # else it has been ended
-                self.run(_ended(items))
+            self._end_of(items)
+
+    def _end_of(self, items: AsyncIterator[Any]) -> None:
+        if self._is_closed:
+            return  # it has been ended
+        if self._is_here:  # which collects garbage, too
+            asyncio.run_coroutine_threadsafe(_ended(items), self._loop)
+        else:
+            self.run(_ended(items))
+
+    @property
+    def _is_here(self) -> bool:
+        """Whether this is the portal's own thread."""
+        return current_thread() is self._thread
 
     def close(self, last: Coroutine[Any, Any, None]) -> None:
         """Run one last coroutine, cancel what others still wait for, then end the thread."""
         self._is_closed = True
         asyncio.run_coroutine_threadsafe(self._end(last), self._loop)
-        if current_thread() is not self._thread:  # which collects garbage, too
+        if not self._is_here:  # which collects garbage, too
             self._thread.join()
             self._loop.close()
 

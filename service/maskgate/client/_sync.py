@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from maskgate.client._access import Tls
     from maskgate.client._asking import Asked, Pointing, Wishes
     from maskgate.client._everything import Searching, Thing
-    from maskgate.client._gateway import Tls
     from maskgate.client._image import AsyncImage
     from maskgate.client._models import Model
     from maskgate.client._sources import Source
@@ -43,6 +43,10 @@ class Client:
         tls: Whether the gateway is to prove who it is, and how.
         timeout: Seconds for each call to the gateway, repeated attempts included.
         attempts: How often a call is tried in all where the gateway is busy or cannot be reached.
+        insecure: Whether the key may go in the clear to another machine, where something else keeps it secret.
+
+    Raises:
+        KeyInTheClearError: It would, without TLS, and that was not said.
     """
 
     def __init__(
@@ -53,8 +57,11 @@ class Client:
         tls: Tls | bool = False,
         timeout: float = DEFAULT_TIMEOUT,
         attempts: int = DEFAULT_ATTEMPTS,
+        insecure: bool = False,
     ) -> None:
-        self._client = AsyncClient(address, api_key=api_key, tls=tls, timeout=timeout, attempts=attempts)
+        self._client = AsyncClient(
+            address, api_key=api_key, tls=tls, timeout=timeout, attempts=attempts, insecure=insecure
+        )
         self._portal = Portal()
         self._closing = weakref.finalize(self, _close, self._portal, self._client)
 

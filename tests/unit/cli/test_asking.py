@@ -49,6 +49,19 @@ async def run(*arguments: str, **options: Any) -> Result:  # noqa: ANN401
     return await asyncio.to_thread(CliRunner().invoke, main, list(arguments), **options)
 
 
+@pytest.mark.parametrize("command", [("models",), ("bench", "--clicks", "1"), ("doctor",), ("segment", "PHOTO")])
+async def test_keys_do_not_go_in_the_clear(command: tuple[str, ...], photo: str) -> None:
+    """Every command refuses to send a key to another machine without TLS, and says what to do; nothing is sent."""
+    asked = [photo if part == "PHOTO" else part for part in command]
+    point = ("--point", "1,1") if "segment" in command else ()
+
+    result = await run(*asked, *point, "--address", "gateway.invalid:1", "--api-key", "mg_secret")
+
+    assert 2 == result.exit_code, result.output
+    assert "--tls" in result.output
+    assert "mg_secret" not in result.output
+
+
 async def test_everything_is_drawn_and_written(served: Served, photo: str, tmp_path: Path) -> None:
     """The picture has the size of the photo; both files hold masks that pycocotools reads, as large as they say."""
     drawn, all_coco, all_sa1b = (tmp_path / name for name in ("all.png", "coco.json", "sa1b.json"))

@@ -1,14 +1,20 @@
 from __future__ import annotations
 
+import asyncio
+from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING
 
 import grpc
 import pytest
 
 from maskgate.bootstrap.tenants import Tenants
-from maskgate.client import AsyncClient, Tls, errors
+from maskgate.client import AsyncClient, Client, KeyInTheClearError, Tls, errors
+from maskgate.client._access import SILENT_SECONDS, Access
+from maskgate.client._gateway import Gateway
 from maskgate.domain.api_key import ApiKey
 from maskgate.domain.tenant import Tenant
+from maskgate.transport.grpc._pb import segmentation_pb2 as pb
+from maskgate.transport.grpc.server import LEAST_PING_MS
 from tests import pictures
 from tests.certificates import Authority
 from tests.fakes import FakeGrants, FakeKeys
@@ -16,6 +22,7 @@ from tests.unit.client.conftest import serving
 from tests.unit.transport.world import World
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
 KEY = str(ApiKey("acme0000", "s" * 43))
@@ -33,6 +40,89 @@ async def test_the_key_goes_along() -> None:
                 await stranger.models()
 
     assert answer.best.area > 0
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["gateway:50051", "10.0.0.7:50051", "0.0.0.0:50051", "[2001:db8::7]:50051", "localhost.example.com:443", ""],
+)
+def test_a_key_does_not_go_in_the_clear(address: str) -> None:
+    """To another machine than this one a key goes over TLS, or where somebody has said that it may."""
+    with pytest.raises(KeyInTheClearError, match="in the clear") as refusal:
+        AsyncClient(address, api_key=KEY)
+    with pytest.raises(KeyInTheClearError):
+        Client(address, api_key=KEY)
+
+    assert address in str(refusal.value)
+    assert KEY not in str(refusal.value)
+    for kept in (AsyncClient(address), AsyncClient(address, api_key=KEY, tls=True)):
+        assert kept is not None
+    assert AsyncClient(address, api_key=KEY, insecure=True) is not None
+
+
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1:50051", "127.8.8.8:1", "[::1]:50051", "LocalHost:1", "unix:/run/g.sock"]
+)
+def test_a_key_stays_on_this_machine(address: str) -> None:
+    """Nobody else listens on the loopback, nor at a file."""
+    assert AsyncClient(address, api_key=KEY) is not None
+
+
+async def test_a_gateway_that_falls_silent_is_given_up(world: World) -> None:
+    """A call that waits for an answer notices that nobody is there any more: a host that vanished closes nothing."""
+    image_id = str(await world.keep(pictures.png(40, 30)))
+    never = asyncio.Event()
+
+    async def messages() -> AsyncIterator[pb.SegmentStreamRequest]:
+        yield pb.SegmentStreamRequest(target=pb.StreamTarget(image_id=image_id))
+        await never.wait()
+
+    async with serving(world) as served, vanishing(served.address) as (address, vanish):
+        gateway = Gateway(Access(address, None, None, seconds=60, attempts=1, silent_seconds=0.3))
+        async with aclosing(gateway.listen(gateway.segmentation.SegmentStream, messages())) as responses:
+            assert 0 == (await anext(responses)).sequence
+            vanish()
+            with pytest.raises(errors.Unavailable):
+                await asyncio.wait_for(anext(responses), 10)
+        await gateway.close()
+
+
+def test_a_gateway_may_be_asked_whether_it_is_there() -> None:
+    """It would send clients away that ask more often than it lets them."""
+    assert SILENT_SECONDS * 1000 >= LEAST_PING_MS
+
+
+@asynccontextmanager
+async def vanishing(address: str) -> AsyncIterator[tuple[str, Callable[[], None]]]:
+    """Pass connections on to an address until told to vanish; from then on nothing is passed on, and none is closed."""
+    host, _, port = address.rpartition(":")
+    there = True
+    tasks: list[asyncio.Task[None]] = []
+
+    async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        while data := await source.read(65536):
+            if there:
+                sink.write(data)
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        behind, before = await asyncio.open_connection(host, int(port))
+        tasks.extend(asyncio.create_task(pump(*ends)) for ends in ((reader, before), (behind, writer)))
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for end in (before, writer):
+            end.close()
+
+    def vanish() -> None:
+        nonlocal there
+        there = False
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    try:
+        yield "{}:{}".format(*server.sockets[0].getsockname()), vanish
+    finally:
+        for task in tasks:
+            task.cancel()
+        server.close()
+        await server.wait_closed()
 
 
 async def test_both_sides_prove_who_they_are(tmp_path: Path) -> None:

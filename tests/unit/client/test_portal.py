@@ -4,15 +4,68 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import CancelledError, ThreadPoolExecutor
-from threading import Event
+from threading import Event, Thread
+from typing import TYPE_CHECKING
 
 import pytest
 
 from maskgate.client._portal import Portal
 
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
 
 async def nothing() -> None:
     """Be over at once."""
+
+
+def in_the_portal(portal: Portal, doing: Callable[[], object]) -> BaseException | None:
+    """Do something in a portal's thread; return what came of it, or fail where nothing does."""
+    outcome: list[BaseException | None] = []
+
+    def done() -> None:
+        try:
+            doing()
+        except RuntimeError as error:
+            outcome.append(error)
+        else:
+            outcome.append(None)
+
+    waiting = Thread(target=portal.call, args=(done,), daemon=True)
+    waiting.start()
+    waiting.join(5)
+    assert outcome, "it waits for itself"
+    return outcome[0]
+
+
+def test_nobody_waits_for_oneself() -> None:
+    """Who asks in the thread that would answer is told so: on_progress is called there."""
+    portal = Portal()
+
+    refusal = in_the_portal(portal, lambda: portal.run(nothing()))
+    portal.close(nothing())
+
+    assert "its own thread" in str(refusal)
+
+
+def test_garbage_is_collected_anywhere() -> None:
+    """Items that nobody asks for any more are ended, also where it is the portal's thread that notices."""
+    portal, ended = Portal(), Event()
+
+    async def numbers() -> AsyncIterator[int]:
+        try:
+            yield 1
+            yield 2
+        finally:
+            ended.set()
+
+    items = portal.iterate(numbers())
+    first = next(iter(items))
+    outcome = in_the_portal(portal, items.close)  # type: ignore[attr-defined] # a generator
+    was_ended = ended.wait(5)
+    portal.close(nothing())
+
+    assert (1, None, True) == (first, outcome, was_ended)
 
 
 def test_closing_hangs_nobody() -> None:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from maskgate.transport.streams import Streams
     from maskgate.transport.usecases import UseCases
 
+LEAST_PING_MS = 10_000
+"""Clients may ask as often whether this is still there, while it has nothing to say; gRPC's own bound is 5 minutes."""
+
 
 @dataclass(frozen=True, slots=True)
 class GrpcBounds:
@@ -44,6 +47,7 @@ async def create_server(
         options=(
             ("grpc.max_receive_message_length", bounds.max_message_bytes),
             ("grpc.max_send_message_length", -1),
+            ("grpc.http2.min_ping_interval_without_data_ms", LEAST_PING_MS),
             ("grpc.so_reuseport", int(bounds.share_port)),
         ),
     )
