@@ -244,7 +244,24 @@ class Settings(BaseSettings):
     probe_interval_seconds: PositiveFloat = Field(
         2.0, description="Time between looks at Triton and Redis for /readyz and gRPC health."
     )
+    stop_delay_seconds: float = Field(
+        0.0,
+        ge=0,
+        description="Time that a gateway which is asked to stop is unready and answers all the same, so that balancers "
+        "notice before it is gone.",
+    )
     drain_seconds: float = Field(10.0, ge=0, description="Time that calls under way get to end when the gateway stops.")
+    connection_age_seconds: float = Field(
+        300.0,
+        ge=0,
+        description="Clients are asked to connect anew after that, and so reach gateways that have been added. "
+        "0 lets connections grow as old as they like.",
+    )
+    http_keep_alive_seconds: PositiveInt = Field(
+        75,
+        description="How long a connection of HTTP may be silent. More than the balancer before it allows: one that is "
+        "closed from here while a request is on its way is an error there.",
+    )
     otlp_endpoint: str = Field(
         "",
         pattern=r"^(https?://[^/\s]+(/\S*)?)?$",

@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import socket
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING
 
-import uvicorn
-
-from maskgate.bootstrap.ports import CannotListenError, listen
+from maskgate.bootstrap.ports import CannotListenError
+from maskgate.bootstrap.rest import Http, open_http
 from maskgate.bootstrap.tls import read_tls
 from maskgate.transport.calls import CallObserver
 from maskgate.transport.grpc.interceptor import PROTOCOL as GRPC
 from maskgate.transport.grpc.server import GrpcBounds, create_server
 from maskgate.transport.grpc.servicers import METHODS
 from maskgate.transport.rest.app import create_app
-from maskgate.transport.rest.limits import MOST_JSON_BYTES
+from maskgate.transport.rest.farewell import Farewell
 from maskgate.transport.rest.routes.requests import PROTOCOL as REST
 from maskgate.transport.streams import METHOD, Streams
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
 
     import grpc
-    from fastapi import FastAPI
 
     from maskgate.bootstrap.tls import Tls
     from maskgate.settings import Settings
@@ -58,7 +54,9 @@ class Watchers:
 
 @asynccontextmanager
 async def open_servers(settings: Settings, usecases: UseCases, watchers: Watchers) -> AsyncIterator[Gateway]:
-    """Serve both protocols; on leaving, streams are ended, and calls under way share the time to end.
+    """Serve both protocols.
+
+    On leaving, balancers get time to notice, then streams are ended, and calls under way share the time to end.
 
     Raises:
         CannotServeError: An address or the files of TLS are of no use.
@@ -89,9 +87,11 @@ async def open_servers(settings: Settings, usecases: UseCases, watchers: Watcher
         max_upload_bytes=settings.max_upload_bytes,
     )
     try:
-        async with _http(settings, app, tls=tls) as http:
+        farewell = Farewell(app, health=watchers.health, age_seconds=settings.connection_age_seconds)
+        async with open_http(settings, farewell, tls=tls) as http:
             yield Gateway(grpc_port, http.port)
             await watchers.health.stop()
+            await asyncio.sleep(settings.stop_delay_seconds)
             await asyncio.gather(
                 grpc_server.stop(settings.drain_seconds), _stop_http(http, streams, drain=settings.drain_seconds)
             )
@@ -108,7 +108,7 @@ def _create_streams(settings: Settings, usecases: UseCases, watchers: Watchers) 
     )
 
 
-async def _stop_http(http: _Http, streams: Streams, *, drain: float) -> None:
+async def _stop_http(http: Http, streams: Streams, *, drain: float) -> None:
     """End streams first, those over gRPC too: uvicorn would cut WebSockets off."""
     await streams.stop(within=drain)
     http.server.should_exit = True
@@ -118,13 +118,9 @@ def _grpc_bounds(settings: Settings) -> GrpcBounds:
     return GrpcBounds(
         max_message_bytes=2 * settings.max_upload_bytes,  # room to refuse a large upload with our own reason
         max_concurrent_calls=settings.max_concurrent_calls,
-        share_port=_shares(settings),
+        connection_age_seconds=settings.connection_age_seconds,
+        share_port=settings.workers > 1,
     )
-
-
-def _shares(settings: Settings) -> bool:
-    """Whether others listen on the ports, too."""
-    return settings.workers > 1
 
 
 async def _start_grpc(settings: Settings, server: grpc.aio.Server, tls: Tls | None) -> int:
@@ -137,52 +133,6 @@ async def _start_grpc(settings: Settings, server: grpc.aio.Server, tls: Tls | No
     return port
 
 
-@dataclass(frozen=True, slots=True)
-class _Http:
-    server: uvicorn.Server
-    port: int
-
-
-@asynccontextmanager
-async def _http(settings: Settings, app: FastAPI, *, tls: Tls | None) -> AsyncIterator[_Http]:
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        ws="websockets-sansio",
-        ws_max_size=MOST_JSON_BYTES,
-        ws_per_message_deflate=False,  # masks are compressed already
-        timeout_graceful_shutdown=int(settings.drain_seconds),
-        **(tls.http if tls else {}),
-    )
-    server = _EmbeddedServer(config)
-    with open_http_listener(settings) as listener:
-        serving = asyncio.create_task(server.serve(sockets=[listener]), name="http")
-        try:
-            yield _Http(server, listener.getsockname()[1])
-        finally:
-            server.should_exit = True
-            await serving
-
-
-def open_http_listener(settings: Settings) -> socket.socket:
-    """Listen for REST. Raises CannotListenError."""
-    listener = listen(settings.host, settings.http_port, option="--http-port", shared=_shares(settings))
-    # Its connections inherit it. asyncio sets it on those of listeners of its own; without, the body of an answer waits
-    # for the client to acknowledge its head, which on Linux takes 40 ms.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listener
-
-
 def authority(host: str, port: int) -> str:
     """Write an address as in a URL: an IPv6 one in brackets (RFC 3986, section 3.2.2)."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-class _EmbeddedServer(uvicorn.Server):
-    """Leaves signals alone: the gateway as a whole handles them."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield

@@ -50,9 +50,10 @@ def _briefs(settings: Settings, directory: str) -> list[Brief]:
 
 
 def _orders(settings: Settings) -> Orders:
+    draining = 2 * settings.drain_seconds  # calls are drained first, then encodes
     return Orders(
         command=COMMAND,
-        grace=2 * settings.drain_seconds + MARGIN_SECONDS,  # calls are drained first, then encodes
+        grace=settings.stop_delay_seconds + draining + MARGIN_SECONDS,
         on_death=_tell_of_death,
         pauses=Pauses(),
     )

@@ -48,6 +48,11 @@ class Health:
         return bool(needed) and all(needed) and not self._stopping
 
     @property
+    def stopping(self) -> bool:
+        """Whether the gateway is shutting down."""
+        return self._stopping
+
+    @property
     def components(self) -> Mapping[str, Component]:
         """Every component by its name."""
         return self._components

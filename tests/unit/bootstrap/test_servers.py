@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import socket
 
-from maskgate.bootstrap.servers import open_http_listener
+from maskgate.bootstrap.rest import open_http_listener
 from maskgate.settings import Settings
 
 

@@ -1,0 +1,175 @@
+"""A site: two gateways and two Tritons behind an Envoy, and a Valkey."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks import instant_model
+from maskgate.stack import EmbeddedStack, StackConfig
+from maskgate.stack.child import Child
+from maskgate.stack.gateway import gateway_component
+from maskgate.stack.plan import create_endpoints, with_chosen_ports
+from tests.balance.envoy import LOOPBACK, Envoy, Listening
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from maskgate.stack import Endpoints
+
+MODEL = "instant"
+COUNT = 2
+WAIT_SECONDS = 30.0
+POLL_SECONDS = 0.05
+LEAVING_SECONDS = 1.0
+"""What an orchestrator gives balancers to hear that a Triton leaves, before it is told to stop (preStop)."""
+SETTINGS = {
+    "MASKGATE_STOP_DELAY_SECONDS": "3",
+    "MASKGATE_SHARED_MEMORY": "off",  # several Tritons behind an address: which of them would map it?
+    "MASKGATE_EMBEDDING_MEMORY_BYTES": str(64 << 20),
+}
+
+
+class Gateway:
+    """One of them, on the same ports whenever it is started."""
+
+    def __init__(self, number: int, folder: Path, triton: str, settings: Mapping[str, str]) -> None:
+        """Start it."""
+        config = with_chosen_ports(
+            StackConfig(
+                models=(MODEL,),
+                triton_url=triton,
+                redis_url=f"unix://{folder / 'valkey.sock'}",
+                grpc_port=0,
+                http_port=0,
+            )
+        )
+        self.endpoints: Endpoints = create_endpoints(config, run_directory=folder)
+        self.grpc_port, self.http_port = config.grpc_port, config.http_port
+        component = gateway_component(config, self.endpoints, shared_memory_prefix=folder.name)
+        self._component = replace(component, name=f"gateway{number}", environment={**SETTINGS, **settings})
+        self._folder = folder
+        self.start()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it says so."""
+        return self._component.is_ready()
+
+    def start(self) -> None:
+        """Start it."""
+        self.process = Child(self._component, run_directory=self._folder)
+
+    def restart(self) -> None:
+        """Stop it as an orchestrator does, and start it again."""
+        self.process.stop()
+        self.start()
+        wait_until(lambda: self.is_ready)
+
+    def kill(self) -> None:
+        """End it as a crash does."""
+        os.kill(self.process.pid, signal.SIGKILL)
+        self.process.stop()
+
+
+class Triton:
+    """One of them, behind Envoy unless it is leaving."""
+
+    def __init__(self, stack: EmbeddedStack) -> None:
+        self.stack = stack
+        self.port = int(str(stack.endpoints.triton_grpc).rpartition(":")[2])
+
+    def kill(self) -> None:
+        """End it as a crash does."""
+        os.kill(self.stack.pid("triton"), signal.SIGKILL)
+        self.stack.stop("triton")
+
+
+@dataclass(frozen=True)
+class Site:
+    """All of it."""
+
+    valkey: EmbeddedStack
+    tritons: tuple[Triton, ...]
+    gateways: tuple[Gateway, ...]
+    envoy: Envoy
+
+    @property
+    def address(self) -> str:
+        """Where clients reach it, over gRPC and REST."""
+        return f"{LOOPBACK}:{self.envoy.listening.gateways}"
+
+    def restart_gateways(self) -> None:
+        """One after the other; Envoy finds out by itself, from their health."""
+        for gateway in self.gateways:
+            gateway.restart()
+            self.settle("gateways_grpc", "gateways_rest")
+
+    def restart_tritons(self) -> None:
+        """One after the other: out of service first, as the pod of a Service is, and back when it is ready."""
+        for triton in self.tritons:
+            self.envoy.point("tritons", tuple(other.port for other in self.tritons if other is not triton))
+            time.sleep(LEAVING_SECONDS)
+            triton.stack.restart("triton")
+            self.envoy.point("tritons", tuple(each.port for each in self.tritons))
+            self.settle("tritons")
+
+    def restart_valkey(self) -> None:
+        """There is one: what it knew is gone."""
+        self.valkey.restart("valkey")
+
+    def settle(self, *clusters: str) -> None:
+        """Wait until Envoy sends calls to all."""
+        for cluster in clusters:
+            wait_until(lambda cluster=cluster: self.envoy.healthy(cluster) == COUNT)
+
+
+@contextmanager
+def running_site(folder: Path, settings: Mapping[str, str]) -> Iterator[Site]:
+    """Run one; gateways have further settings."""
+    repository = instant_model.write_repository(folder / "models", model=MODEL)
+    with ExitStack() as running:
+        valkey = running.enter_context(EmbeddedStack(StackConfig(triton=False)))
+        run_directory = Path(valkey.endpoints.redis.removeprefix("unix://")).parent
+        tritons = tuple(Triton(running.enter_context(EmbeddedStack(_triton(repository)))) for _ in range(COUNT))
+        ports = with_chosen_ports(StackConfig(grpc_port=0, http_port=0, triton_grpc_port=0, triton_metrics_port=0))
+        listening = Listening(admin=ports.http_port, gateways=ports.grpc_port, tritons=ports.triton_grpc_port)
+        triton_url = f"{LOOPBACK}:{listening.tritons}"
+        gateways = []
+        for number in range(COUNT):
+            gateways.append(Gateway(number, run_directory, triton_url, settings))
+            running.callback(lambda gateway=gateways[-1]: gateway.process.stop())
+        endpoints = {
+            "gateways_grpc": tuple(gateway.grpc_port for gateway in gateways),
+            "gateways_rest": tuple(gateway.http_port for gateway in gateways),
+            "tritons": tuple(triton.port for triton in tritons),
+        }
+        envoy = Envoy(run_directory, listening, endpoints)
+        running.callback(envoy.process.stop)
+        site = Site(valkey, tritons, tuple(gateways), envoy)
+        wait_until(envoy.process.component.is_ready)
+        site.settle(*endpoints)
+        yield site
+
+
+def _triton(repository: Path) -> StackConfig:
+    return StackConfig(
+        models=(MODEL,),
+        model_repository=repository,
+        redis_url="redis://127.0.0.1:1",  # none is started, and none is asked: there is no gateway
+        gateway=False,
+        triton_grpc_port=0,
+        triton_metrics_port=0,
+    )
+
+
+def wait_until(condition: Callable[[], bool], *, seconds: float = WAIT_SECONDS) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come true in time"
+        time.sleep(POLL_SECONDS)
