@@ -53,6 +53,11 @@ class Settings(BaseSettings):
     )
     grpc_port: int = Field(50051, ge=0, le=65535, description="Port of gRPC; 0 picks a free one.")
     http_port: int = Field(8080, ge=0, le=65535, description="Port of REST, probes and metrics; 0 picks a free one.")
+    http_hosts: tuple[Annotated[str, Field(pattern=f"^{HOST_PATTERN}$")], ...] = Field(
+        (),
+        description="Names by which REST may be asked, beside addresses and localhost, as a JSON list such as "
+        '["masks.example.com", "*.example.org"]. Without any, and with `api_keys_file` or `insecure`, by every name.',
+    )
     workers: int = Field(
         1,
         ge=1,

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 from maskgate.bootstrap.ports import CannotListenError
 from maskgate.bootstrap.rest import Http, open_http
 from maskgate.bootstrap.tls import read_tls
+from maskgate.domain.url import AllowedHosts
 from maskgate.transport.calls import CallObserver
 from maskgate.transport.grpc.interceptor import PROTOCOL as GRPC
 from maskgate.transport.grpc.server import GrpcBounds, create_server
 from maskgate.transport.grpc.servicers import METHODS
-from maskgate.transport.rest.app import create_app
+from maskgate.transport.rest.app import RestBounds, create_app
 from maskgate.transport.rest.farewell import Farewell
 from maskgate.transport.rest.routes.requests import PROTOCOL as REST
 from maskgate.transport.streams import METHOD, Streams
@@ -84,7 +85,7 @@ async def open_servers(settings: Settings, usecases: UseCases, watchers: Watcher
         observer=observer,
         health=watchers.health,
         exposition=watchers.exposition,
-        max_upload_bytes=settings.max_upload_bytes,
+        bounds=RestBounds(settings.max_upload_bytes, known_hosts(settings)),
     )
     try:
         farewell = Farewell(app, health=watchers.health, age_seconds=settings.connection_age_seconds)
@@ -106,6 +107,13 @@ def _create_streams(settings: Settings, usecases: UseCases, watchers: Watchers) 
         max_streams=settings.max_streams,
         idle_seconds=settings.stream_idle_seconds,
     )
+
+
+def known_hosts(settings: Settings) -> AllowedHosts | None:
+    """Return by which names REST may be asked, None: by any, as no page has a key, and where everybody may come."""
+    if not settings.http_hosts and (settings.api_keys_file or settings.insecure):
+        return None
+    return AllowedHosts(settings.http_hosts)
 
 
 async def _stop_http(http: Http, streams: Streams, *, drain: float) -> None:

@@ -6,7 +6,7 @@ import re
 from ipaddress import ip_address
 from typing import Final
 
-_AUTHORITY: Final = re.compile(r"(\[(?P<ipv6>[^\[\]]*)\]|(?P<name>[^:\[\]]*))(:[0-9]*)?")
+_AUTHORITY: Final = re.compile(r"(\[(?P<ipv6>[0-9A-Fa-f:.]*)\]|(?P<name>[^:\[\]]*))(:[0-9]*)?")
 
 
 def host_of(authority: str) -> str:

@@ -7,7 +7,8 @@ MaskgateError
 │   │   └── ImageTooLarge
 │   ├── InvalidImageUrl
 │   ├── InvalidPrompt
-│   └── InvalidCursor
+│   ├── InvalidCursor
+│   └── UnknownHost
 ├── Unauthenticated
 ├── NotFound
 │   ├── ImageNotFound
@@ -88,6 +89,12 @@ class InvalidCursor(InvalidRequest):
     """The cursor is none, or one of another request."""
 
     reason = "INVALID_CURSOR"
+
+
+class UnknownHost(InvalidRequest):
+    """The gateway has no keys and was asked by a name that is none of its own, as a page of another site may do."""
+
+    reason = "UNKNOWN_HOST"
 
 
 class Unauthenticated(MaskgateError):

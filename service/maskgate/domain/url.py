@@ -58,16 +58,20 @@ class ImageUrl:
 
 
 class AllowedHosts:
-    """The hosts that may be asked: names, and `*.example.com` for all names below one."""
+    """The hosts that are meant: names, and `*.example.com` for all names below one."""
 
     def __init__(self, entries: Iterable[str]) -> None:
         entries = frozenset(entries)
         self._names = frozenset(entry for entry in entries if not entry.startswith("*."))
         self._parents = tuple(entry.removeprefix("*") for entry in entries - self._names)
 
+    def __contains__(self, host: str) -> bool:
+        """Whether a host, in lower case, is among them."""
+        return host in self._names or host.endswith(self._parents)
+
     def check(self, url: ImageUrl) -> None:
         """Raise InvalidImageUrl where a host is not among them."""
-        if url.host not in self._names and not url.host.endswith(self._parents):
+        if url.host not in self:
             raise InvalidImageUrl(f"This server fetches nothing from {url.host!r}.", host=url.host)
 
 

@@ -3,7 +3,19 @@ from __future__ import annotations
 import socket
 
 from maskgate.bootstrap.rest import open_http_listener
+from maskgate.bootstrap.servers import known_hosts
 from maskgate.settings import Settings
+
+
+def test_names_matter_where_nothing_else_does() -> None:
+    """Keys or `insecure` let a gateway be asked by any name; one without either knows none, and names given count."""
+    named = Settings(http_hosts=("masks.example.com",), api_keys_file="keys.jsonl")
+
+    assert known_hosts(Settings(api_keys_file="keys.jsonl")) is None
+    assert known_hosts(Settings(insecure=True)) is None
+    assert [False, True] == [
+        hosts is not None and "masks.example.com" in hosts for hosts in map(known_hosts, (Settings(), named))
+    ]
 
 
 def test_answers_over_http_are_not_held_back() -> None:

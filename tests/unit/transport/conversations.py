@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import grpc
 
-from maskgate.transport.exposition import exposition_of
 from maskgate.transport.grpc._pb import segmentation_pb2 as pb
-from maskgate.transport.rest.app import create_app
-from tests.unit.transport.skins import SERVICE, SETTINGS, from_error, open_grpc
+from tests.unit.transport.skins import SERVICE, create_rest_app, from_error, open_grpc
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -228,15 +226,7 @@ async def rest_conversation(world: World, headers: dict[str, str] | None = None)
 
 
 def refusable_conversation(world: World, headers: dict[str, str], *, unread: int = 0) -> RestConversation:
-    app = create_app(
-        world.usecases,
-        streams=world.streams,
-        observer=world.observer,
-        health=world.health,
-        exposition=exposition_of(world.registry),
-        max_upload_bytes=SETTINGS.max_upload_bytes,
-    )
-    return RestConversation(app, headers, unread=unread)
+    return RestConversation(create_rest_app(world), headers, unread=unread)
 
 
 CONVERSATIONS: dict[str, Callable[[World], AbstractAsyncContextManager[Conversation]]] = {

@@ -19,7 +19,7 @@ from maskgate.transport.exposition import exposition_of
 from maskgate.transport.grpc._pb import segmentation_pb2 as pb
 from maskgate.transport.grpc._pb.segmentation_pb2_grpc import SegmentationServiceStub
 from maskgate.transport.grpc.server import GrpcBounds, create_server
-from maskgate.transport.rest.app import create_app
+from maskgate.transport.rest.app import RestBounds, create_app
 from tests.unit.transport.world import SETTINGS
 
 if TYPE_CHECKING:
@@ -237,7 +237,7 @@ def create_rest_app(world: World) -> FastAPI:
         observer=world.observer,
         health=world.health,
         exposition=exposition_of(world.registry),
-        max_upload_bytes=SETTINGS.max_upload_bytes,
+        bounds=RestBounds(SETTINGS.max_upload_bytes, world.hosts),
     )
 
 

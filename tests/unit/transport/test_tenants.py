@@ -24,14 +24,12 @@ from maskgate.domain.image import ImageId
 from maskgate.domain.prompt import Point
 from maskgate.domain.tenant import Limits, Tenant
 from maskgate.transport.calls import Envelope
-from maskgate.transport.exposition import exposition_of
 from maskgate.transport.grpc.servicers import SERVICES
-from maskgate.transport.rest.app import create_app
 from tests import pictures
 from tests.fakes import CALL, FailingStore, FakeGrants, FakeKeys, FakeStore
 from tests.unit.transport import resources as resources_of
 from tests.unit.transport.conversations import EndedError, refusable_conversation
-from tests.unit.transport.skins import BOUNDS, SKINS, MaskPrompt, open_grpc, open_rest
+from tests.unit.transport.skins import BOUNDS, SKINS, MaskPrompt, create_rest_app, open_grpc, open_rest
 from tests.unit.transport.world import SETTINGS, World
 
 if TYPE_CHECKING:
@@ -95,15 +93,7 @@ def names_an_image(message: Descriptor, seen: frozenset[str] = frozenset()) -> b
 
 
 def routes() -> Iterator[str]:
-    world = World()  # only its routes are looked at
-    app = create_app(
-        world.usecases,
-        streams=world.streams,
-        observer=world.observer,
-        health=world.health,
-        exposition=exposition_of(world.registry),
-        max_upload_bytes=1,
-    )
+    app = create_rest_app(World())  # only its routes are looked at
     for path, verbs in app.openapi()["paths"].items():
         if path.startswith("/v1"):
             yield from (f"{verb.upper()} {path}" for verb in verbs)

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
     from maskgate.domain.call import Call
+    from maskgate.domain.url import AllowedHosts
     from maskgate.usecases.segment_stream import SegmentStream, StreamAnswer
 
 _LIMITS: dict[str, Any] = {"max_upload_bytes": 20_000, "max_image_pixels": 10_000, "max_image_side": 1000}
@@ -60,6 +61,7 @@ class World:
         most_streams: Streams at once.
         idle_seconds: How long a stream's client may be silent.
         places: How many embeddings the gateway is said to have room for.
+        hosts: By which names REST may be asked; by any.
     """
 
     backend: FakeBackend = field(default_factory=FakeBackend)
@@ -74,6 +76,7 @@ class World:
     most_streams: int = 4
     idle_seconds: float = 10.0
     places: int = 8
+    hosts: AllowedHosts | None = None
 
     def __post_init__(self) -> None:
         self.fetcher = FakeFetcher()

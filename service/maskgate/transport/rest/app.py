@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
@@ -9,6 +10,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from maskgate.transport.rest import errors
 from maskgate.transport.rest.document import DocumentedApp
+from maskgate.transport.rest.hosts import KnownHosts
 from maskgate.transport.rest.limits import BodyLimit
 from maskgate.transport.rest.routes import create_router
 from maskgate.transport.rest.routes.requests import PROTOCOL
@@ -18,11 +20,25 @@ from maskgate.transport.rest.traffic import CountedTraffic
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+    from maskgate.domain.url import AllowedHosts
     from maskgate.transport.calls import CallObserver
     from maskgate.transport.exposition import Exposition
     from maskgate.transport.health import Health
     from maskgate.transport.streams import Streams
     from maskgate.transport.usecases import UseCases
+
+
+@dataclass(frozen=True, slots=True)
+class RestBounds:
+    """Limits of the app.
+
+    Attributes:
+        max_upload_bytes: The largest upload.
+        hosts: By which names it may be asked, beside addresses and localhost; None: by any.
+    """
+
+    max_upload_bytes: int
+    hosts: AllowedHosts | None = None
 
 
 def create_app(
@@ -32,7 +48,7 @@ def create_app(
     observer: CallObserver,
     health: Health,
     exposition: Exposition,
-    max_upload_bytes: int,
+    bounds: RestBounds,
 ) -> FastAPI:
     """Create the app; it holds no state of its own."""
     app = DocumentedApp(
@@ -43,7 +59,9 @@ def create_app(
     errors.install(app)
     app.include_router(create_router(usecases, streams=streams, observer=observer))
     _add_operations(app, health, exposition)
-    app.add_middleware(BodyLimit, max_upload_bytes=max_upload_bytes)
+    app.add_middleware(BodyLimit, max_upload_bytes=bounds.max_upload_bytes)
+    if bounds.hosts is not None:
+        app.add_middleware(KnownHosts, allowed=bounds.hosts)
     app.add_middleware(CountedTraffic, traffic=observer.traffic(PROTOCOL))
     return app
 

@@ -31,11 +31,11 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(MaskgateError)
     async def _ours(_request: Request, error: MaskgateError) -> JSONResponse:
-        return _answer(error)
+        return answer_to(error)
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
-        return _answer(_invalid_request(error))
+        return answer_to(_invalid_request(error))
 
     @app.exception_handler(HTTPException)
     async def _starlette(_request: Request, error: HTTPException) -> JSONResponse:
@@ -48,7 +48,8 @@ def install(app: FastAPI) -> None:
         return _json(ErrorDetail.of(status.internal()), {})
 
 
-def _answer(error: MaskgateError) -> JSONResponse:
+def answer_to(error: MaskgateError) -> JSONResponse:
+    """Write an error of ours."""
     told = status.told(error)
     return _json(ErrorDetail.of(told), _headers(told))
 

@@ -9,7 +9,8 @@ if TYPE_CHECKING:
 
     from maskgate.transport.calls import Traffic
 
-_CONTRACT = "/v1/"
+CONTRACT = "/v1/"
+"""What paths of the contract begin with; all others are for operators and readers."""
 
 
 class CountedTraffic:
@@ -21,7 +22,7 @@ class CountedTraffic:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, with its bytes counted."""
-        if not scope.get("path", "").startswith(_CONTRACT):
+        if not scope.get("path", "").startswith(CONTRACT):
             await self._app(scope, receive, send)
             return
 
