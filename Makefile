@@ -9,7 +9,7 @@ PB := service/maskgate/transport/grpc/_pb
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-full check format docs protos forge models parity bench-encode bench-decode bench-transport bench-everything bench-stream bench-click bench-throughput bench load balance-test image-test observability-test clean
+.PHONY: help demo up test test-full check format docs protos forge models parity bench-encode bench-decode bench-transport bench-everything bench-stream bench-click bench-throughput bench load balance-test image-test observability-test bench-workers clean
 
 help:  ## List the verbs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -79,6 +79,9 @@ bench-click: .venv/.dev .venv-triton/.ready  ## Click over gRPC, and with decode
 
 bench-throughput: .venv/.dev .venv-triton/.ready .venv-peers/.ready  ## Click with 16 clients on the service, on LitServe and on BentoML, in turn
 	$(BIN)/python -m benchmarks.throughput $(ARGS)
+
+bench-workers: .venv/.dev .venv-triton/.ready  ## Click with 8 channels on a gateway of one worker and on one of two, in turn
+	$(BIN)/python -m benchmarks.workers $(ARGS)
 
 bench: .venv/.dev .venv-triton/.ready .venv-peers/.ready  ## Run every benchmark: half an hour; with ARGS=--short minutes
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -24,6 +24,7 @@ SHORT: Final[dict[str, tuple[str, ...]]] = {
     "transport": ("--repeats", "4", "--requests", "100"),
     "click": ("--repeats", "15"),
     "throughput": ("--repeats", "1", "--seconds", "3"),
+    "workers": ("--repeats", "1", "--seconds", "2"),
     "stream": ("--rounds", "1", "--prompts", "400"),
     "redis_bytes": (),
     "encode": ("--model", "vit_b", "--repeats", "2"),

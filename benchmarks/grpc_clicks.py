@@ -12,7 +12,11 @@ from maskgate.transport.grpc._pb.segmentation_pb2_grpc import SegmentationServic
 if TYPE_CHECKING:
     from maskgate.domain.prompt import Point
 
-_OPTIONS = (("grpc.max_receive_message_length", -1), ("grpc.enable_http_proxy", 0))
+_OPTIONS = (
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.use_local_subchannel_pool", 1),  # else all channels of a process share one connection, and so one worker
+)
 
 
 class GrpcClicks:

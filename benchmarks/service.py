@@ -106,15 +106,15 @@ def _embedding(encoder: Any, photo: Photo) -> npt.NDArray[np.float16]:  # noqa: 
 
 
 @contextmanager
-def running(model: str, repository: Path, files: Iterable[bytes]) -> Iterator[Service]:
+def running(model: str, repository: Path, files: Iterable[bytes], *, workers: int = 1) -> Iterator[Service]:
     """Run a stack, and have it encode photos."""
-    with EmbeddedStack(stack_of(model, repository)) as stack:
+    with EmbeddedStack(stack_of(model, repository, workers=workers)) as stack:
         grpc = str(stack.endpoints.grpc)
         with Client(grpc) as client:
             yield Service(grpc, str(stack.endpoints.http), tuple(_encode(client, file) for file in files))
 
 
-def stack_of(model: str, repository: Path) -> StackConfig:
+def stack_of(model: str, repository: Path, *, workers: int = 1) -> StackConfig:
     """Describe a stack on free ports."""
     return StackConfig(
         models=(model,),
@@ -123,6 +123,7 @@ def stack_of(model: str, repository: Path) -> StackConfig:
         http_port=0,
         triton_grpc_port=0,
         triton_metrics_port=0,
+        workers=workers,
     )
 
 

@@ -59,6 +59,7 @@ class Contender:
         protocol: Of `clients.PROTOCOLS`.
         address: `host:port`.
         images: What it calls them.
+        clients: How many click at once.
     """
 
     name: str
@@ -66,12 +67,13 @@ class Contender:
     protocol: str
     address: str
     images: tuple[str, ...]
+    clients: int = CLIENTS
 
     def click(self, seconds: float) -> Clicked:
         """Let all clients click."""
         pause()
         size = (PHOTO.width, PHOTO.height)
-        return clients.click(Load(self.protocol, self.address, self.images, size, CLIENTS, LEAD_IN, seconds))
+        return clients.click(Load(self.protocol, self.address, self.images, size, self.clients, LEAD_IN, seconds))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,14 @@ class Measured:
             "p50_ms": round(1e3 * percentiles[49], 1),
             "p95_ms": round(1e3 * percentiles[94], 1),
         }
+
+    def line(self, name: str) -> str:
+        """Write it for the table."""
+        figures = self.document()
+        return (
+            f"  {name:<40}{figures['prompts_per_second']:>8.1f}/s  p50 {figures['p50_ms']:>7.1f} ms"
+            f"  p95 {figures['p95_ms']:>7.1f} ms  ({self.contender.detail})"
+        )
 
 
 @click.command()
@@ -181,13 +191,7 @@ def _ratios(rates: Mapping[str, float]) -> list[Ratio]:
 
 
 def _table(measured: Mapping[str, Measured], ratios: Sequence[Ratio]) -> str:
-    lines = []
-    for name, one in measured.items():
-        figures = one.document()
-        lines.append(
-            f"  {name:<40}{figures['prompts_per_second']:>8.1f}/s  p50 {figures['p50_ms']:>7.1f} ms"
-            f"  p95 {figures['p95_ms']:>7.1f} ms  ({one.contender.detail})"
-        )
+    lines = [one.line(name) for name, one in measured.items()]
     return "\n".join(("", *lines, "", *map(str, ratios), ""))
 
 

@@ -18,6 +18,7 @@ _OPTIONS = (
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
     ("grpc.enable_http_proxy", 0),  # gRPC would ask the environment's proxy even for 127.0.0.1
+    ("grpc.use_local_subchannel_pool", 1),  # else clients of one process share a connection, and so one worker
     ("grpc.http2.max_pings_without_data", 0),  # a call that waits for an answer has none to send
 )
 _UNIX = ("unix:", "unix-abstract:")

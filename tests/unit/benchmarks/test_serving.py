@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from benchmarks import workers
 from benchmarks.__main__ import ratios_of
 from benchmarks.clients import PROTOCOLS, Clicked
 from benchmarks.measuring import Bound, Ratio
@@ -47,6 +48,19 @@ def test_every_peer_can_be_started_and_asked() -> None:
 
     assert frameworks == set(COMMANDS)
     assert frameworks < set(PROTOCOLS)
+
+
+def test_two_workers_are_held_against_one() -> None:
+    """The ratio is that of the median rates, whatever one turn came to."""
+    turns = {
+        "one worker": [Clicked((0.1,) * 40, 4.0)] * 3,
+        "2 workers": [Clicked((0.1,) * 60, 4.0), Clicked((0.1,) * 60, 4.0), Clicked((0.1,) * 4, 4.0)],
+    }
+    measured = {name: Measured(Contender(name, "", "grpc", "127.0.0.1:1", ("0",)), of) for name, of in turns.items()}
+
+    document = workers.document_of(measured, workers.ratio_of(measured))
+
+    assert {"prompts a second, two workers / one": {"ratio": 1.5}} == document["ratios"]
 
 
 def test_a_contender_is_told_by_the_median_of_its_turns_and_by_all_its_clicks() -> None:

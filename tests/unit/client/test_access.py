@@ -22,7 +22,7 @@ from tests.unit.client.conftest import serving
 from tests.unit.transport.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
 KEY = str(ApiKey("acme0000", "s" * 43))
@@ -77,11 +77,11 @@ async def test_a_gateway_that_falls_silent_is_given_up(world: World) -> None:
         yield pb.SegmentStreamRequest(target=pb.StreamTarget(image_id=image_id))
         await never.wait()
 
-    async with serving(world) as served, vanishing(served.address) as (address, vanish):
-        gateway = Gateway(Access(address, None, None, seconds=60, attempts=1, silent_seconds=0.3))
+    async with serving(world) as served, between(served.address) as way:
+        gateway = Gateway(Access(way.address, None, None, seconds=60, attempts=1, silent_seconds=0.3))
         async with aclosing(gateway.listen(gateway.segmentation.SegmentStream, messages())) as responses:
             assert 0 == (await anext(responses)).sequence
-            vanish()
+            way.there = False
             with pytest.raises(errors.Unavailable):
                 await asyncio.wait_for(anext(responses), 10)
         await gateway.close()
@@ -92,35 +92,64 @@ def test_a_gateway_may_be_asked_whether_it_is_there() -> None:
     assert SILENT_SECONDS * 1000 >= LEAST_PING_MS
 
 
-@asynccontextmanager
-async def vanishing(address: str) -> AsyncIterator[tuple[str, Callable[[], None]]]:
-    """Pass connections on to an address until told to vanish; from then on nothing is passed on, and none is closed."""
-    host, _, port = address.rpartition(":")
-    there = True
-    tasks: list[asyncio.Task[None]] = []
+async def test_each_client_has_a_connection(world: World) -> None:
+    """Clients of one process do not share one: connections are what is spread over workers and gateways."""
+    async with (
+        serving(world) as served,
+        between(served.address) as way,
+        AsyncClient(way.address) as one,
+        AsyncClient(way.address) as other,
+    ):
+        await asyncio.gather(one.models(), one.models(), other.models())
 
-    async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        while data := await source.read(65536):
-            if there:
-                sink.write(data)
+    assert 2 == way.connections
 
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        behind, before = await asyncio.open_connection(host, int(port))
-        tasks.extend(asyncio.create_task(pump(*ends)) for ends in ((reader, before), (behind, writer)))
-        await asyncio.gather(*tasks, return_exceptions=True)
+
+class Way:
+    """A way to an address that passes connections on, until it is told to vanish: then nothing, and closes none.
+
+    Attributes:
+        address: Where it begins.
+        connections: How many there were.
+        there: Whether anything is passed on.
+    """
+
+    def __init__(self, end: str) -> None:
+        self._host, _, self._port = end.rpartition(":")
+        self._tasks: list[asyncio.Task[None]] = []
+        self.address = ""
+        self.connections = 0
+        self.there = True
+
+    async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        behind, before = await asyncio.open_connection(self._host, int(self._port))
+        ends = ((reader, before), (behind, writer))
+        tasks = [asyncio.create_task(self._pump(*pair)) for pair in ends]
+        self._tasks += tasks
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for end in (before, writer):
             end.close()
 
-    def vanish() -> None:
-        nonlocal there
-        there = False
+    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        while data := await source.read(65536):
+            if self.there:
+                sink.write(data)
 
-    server = await asyncio.start_server(connected, "127.0.0.1", 0)
-    try:
-        yield "{}:{}".format(*server.sockets[0].getsockname()), vanish
-    finally:
-        for task in tasks:
+    def close(self) -> None:
+        for task in self._tasks:
             task.cancel()
+
+
+@asynccontextmanager
+async def between(end: str) -> AsyncIterator[Way]:
+    way = Way(end)
+    server = await asyncio.start_server(way.connected, "127.0.0.1", 0)
+    way.address = "{}:{}".format(*server.sockets[0].getsockname())
+    try:
+        yield way
+    finally:
+        way.close()
         server.close()
         await server.wait_closed()
 
