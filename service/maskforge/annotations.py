@@ -31,13 +31,13 @@ class Annotation:
 
     def mask(self) -> BoolMask:
         """Decode the mask: bool [h,w], pixels of the original photo."""
-        return _decode(self.encoded)
+        return decode_mask(self.encoded)
 
     def ignored(self) -> BoolMask:
         """Decode the pixels that do not count: bool [h,w]."""
         if self.encoded_ignore is None:
             return np.zeros(self.encoded["size"], dtype=np.bool_)
-        return _decode(self.encoded_ignore)
+        return decode_mask(self.encoded_ignore)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,8 @@ def _photo(folder: Path, entry: Mapping[str, Any], annotations: list[Annotation]
     return Photo(path, entry["width"], entry["height"], entry["source"], tuple(annotations))
 
 
-def _decode(encoded: Mapping[str, Any]) -> BoolMask:
+def decode_mask(encoded: Mapping[str, Any]) -> BoolMask:
+    """Decode COCO's compressed run lengths (`size` and `counts`): bool [h,w]."""
     with warnings.catch_warnings():
         # pycocotools 2.0.11 calls NumPy as before NumPy 2.
         warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)

@@ -14,10 +14,23 @@ def centre_click(mask: BoolMask) -> Point:
 
     The outside of the image counts as outside of the mask.
     """
-    padded = np.pad(mask, 1).astype(np.uint8)
-    distance = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
-    row, column = np.unravel_index(int(distance.argmax()), distance.shape)
-    return int(column), int(row)
+    _, x, y = _deepest(mask)
+    return x, y
+
+
+def next_click(predicted: BoolMask, truth: BoolMask, counted: BoolMask) -> tuple[int, int, int] | None:
+    """Return (x, y, label) of the click that corrects most, or None where nothing is wrong.
+
+    The pixel farthest from the edge of the region of errors that it is in, among all that is missed (label 1) and all
+    that is too much (label 0): RITM's protocol (Sofiiuk et al. 2021, `isegm/inference/clicker.py`), which SAM's paper
+    calls the standard one (appendix D.1).
+    """
+    missed, surplus = truth & ~predicted & counted, predicted & ~truth & counted
+    found = [(*_deepest(region), label) for region, label in ((missed, 1), (surplus, 0)) if region.any()]
+    if not found:
+        return None
+    _, x, y, label = max(found, key=lambda each: each[0])
+    return x, y, label
 
 
 def random_click(mask: BoolMask, rng: np.random.Generator) -> Point:
@@ -42,3 +55,11 @@ def noisy_box(mask: BoolMask, noise: float, rng: np.random.Generator) -> npt.NDA
     moved = box + (rng.standard_normal(4) * noise * size).clip(-0.3 * size, 0.3 * size)
     height, width = mask.shape
     return moved.clip(0, [width, height, width, height]).astype(np.float32)
+
+
+def _deepest(mask: BoolMask) -> tuple[float, int, int]:
+    """Return the distance to the outside, x and y of the pixel that is farthest from it."""
+    padded = np.pad(mask, 1).astype(np.uint8)
+    distance = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
+    row, column = np.unravel_index(int(distance.argmax()), distance.shape)
+    return float(distance[row, column]), int(column), int(row)

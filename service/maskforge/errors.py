@@ -13,7 +13,8 @@ ForgeError
 ├── ToolFailed
 ├── ParityFailed
 ├── GoldenMismatch
-└── PlanMismatch
+├── PlanMismatch
+└── ServiceFailed
 
 Each is one sentence for people; the command line prints it without a traceback (`cli/group.py`).
 """
@@ -103,3 +104,7 @@ class GoldenMismatch(ForgeError):
 
 class PlanMismatch(ForgeError):
     """A published plan is missing, has changed, or was built for another GPU, TensorRT or graph."""
+
+
+class ServiceFailed(ForgeError):
+    """A running service cannot be reached, refuses what it is asked, or answers what cannot be understood."""

@@ -22,6 +22,6 @@ main = ForgeGroup(
         "build": "maskforge.cli.build",
         "plan": "maskforge.cli.plan",
         "train": "maskforge.cli.training",
-        "evaluate": "maskforge.cli.training",
+        "evaluate": "maskforge.cli.evaluation",
     },
 )

@@ -1,7 +1,7 @@
-"""Two ways to run a model: the torch modules, or the exported graphs that are served."""
+"""Two ways to run a model here: the torch modules, or the exported graphs that are served."""
 
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -11,12 +11,32 @@ from torch import Tensor
 from maskforge.annotations import RgbImage
 from maskforge.compiled_graph import CompiledGraph
 from maskforge.errors import IncompleteModel
+from maskforge.evaluation.ports import Floats
 from maskforge.sam.model import Prompts, Sam
 
-Floats = npt.NDArray[np.float32]
+
+class FramedPrompts(NamedTuple):
+    """K prompts on one image, in the model's frame.
+
+    Attributes:
+        coords: float32 [K,P,2], XY pixels of the S frame.
+        labels: float32 [K,P], as the prompt encoder knows them.
+        logits: float32 [K,M,M], the masks to start from, or None.
+    """
+
+    coords: Floats
+    labels: Floats
+    logits: Floats | None = None
+
+    def mask_input(self, side: int) -> tuple[Floats, Floats]:
+        """Return the mask input [1,K,M,M] and whether it counts [1,K]."""
+        rows = (1, len(self.labels))
+        if self.logits is None:
+            return np.zeros((*rows, side, side), np.float32), np.zeros(rows, np.float32)
+        return self.logits[None], np.ones(rows, np.float32)
 
 
-class Predictor(Protocol):
+class Model(Protocol):
     """Encodes one image, then decodes prompts on it."""
 
     image_size: int
@@ -24,11 +44,11 @@ class Predictor(Protocol):
     def encode(self, frame: RgbImage, valid_hw: tuple[int, int]) -> Any:  # noqa: ANN401
         """Encode uint8 RGB [S,S,3]; what it returns is for `decode` alone."""
 
-    def decode(self, embedding: Any, coords: Floats, labels: Floats) -> tuple[Tensor, Tensor]:  # noqa: ANN401
-        """Decode K prompts float32 [K,P,2], [K,P]: logits [K,T,M,M] and predicted IoU [K,T]."""
+    def decode(self, embedding: Any, prompts: FramedPrompts) -> tuple[Tensor, Tensor]:  # noqa: ANN401
+        """Decode K prompts: logits float32 [K,T,M,M], the single-mask token first, and predicted IoU [K,T]."""
 
 
-class TorchPredictor:
+class TorchModel:
     """Runs the torch modules in fp32."""
 
     def __init__(self, model: Sam, threads: int) -> None:
@@ -39,26 +59,21 @@ class TorchPredictor:
 
     @torch.inference_mode()
     def encode(self, frame: RgbImage, valid_hw: tuple[int, int]) -> Tensor:
-        """Encode; see `Predictor`. The embedding passes through fp16, as it does when served."""
+        """Encode; see `Model`. The embedding passes through fp16, as it does when served."""
         image = torch.from_numpy(frame.transpose(2, 0, 1).copy()).unsqueeze(0)
         valid = torch.tensor([valid_hw], dtype=torch.int32)
         return self._model.encode(image, valid).half().float()
 
     @torch.inference_mode()
-    def decode(self, embedding: Tensor, coords: Floats, labels: Floats) -> tuple[Tensor, Tensor]:
-        """Decode; see `Predictor`."""
-        rows, side = (1, len(labels)), self._model.config.mask_size
-        prompts = Prompts(
-            torch.from_numpy(coords).unsqueeze(0),
-            torch.from_numpy(labels).unsqueeze(0),
-            torch.zeros(*rows, side, side),
-            torch.zeros(rows),
-        )
-        masks, iou = self._model.decode(embedding, prompts)
+    def decode(self, embedding: Tensor, prompts: FramedPrompts) -> tuple[Tensor, Tensor]:
+        """Decode; see `Model`."""
+        mask_input, has_mask = prompts.mask_input(self._model.config.mask_size)
+        arrays = (prompts.coords[None], prompts.labels[None], mask_input, has_mask)
+        masks, iou = self._model.decode(embedding, Prompts(*map(torch.from_numpy, arrays)))
         return masks[0], iou[0]
 
 
-class GraphPredictor:
+class GraphModel:
     """Runs the graphs of a model repository, in the precision that they are served in."""
 
     def __init__(self, repository: Path, name: str, threads: int) -> None:
@@ -74,21 +89,21 @@ class GraphPredictor:
         self._mask_size = self._decoder.input_shape("mask_input")[-1]
 
     def encode(self, frame: RgbImage, valid_hw: tuple[int, int]) -> npt.NDArray[np.float16]:
-        """Encode; see `Predictor`."""
+        """Encode; see `Model`."""
         image = np.ascontiguousarray(frame.transpose(2, 0, 1))[None]
         valid = np.array([valid_hw], dtype=np.int32)
         return self._encoder({"image": image, "valid_hw": valid})["image_embeddings"]
 
-    def decode(self, embedding: npt.NDArray[np.float16], coords: Floats, labels: Floats) -> tuple[Tensor, Tensor]:
-        """Decode; see `Predictor`."""
-        rows, side = (1, len(labels)), self._mask_size
+    def decode(self, embedding: npt.NDArray[np.float16], prompts: FramedPrompts) -> tuple[Tensor, Tensor]:
+        """Decode; see `Model`."""
+        mask_input, has_mask = prompts.mask_input(self._mask_size)
         inputs: dict[str, npt.NDArray[Any]] = {
             "image_embeddings": embedding,
-            "point_coords": coords[None],
-            "point_labels": labels[None],
-            "mask_input": np.zeros((*rows, side, side), np.float16),
-            "has_mask_input": np.zeros(rows, np.float32),
-            "select": np.ones(rows, np.float32),
+            "point_coords": prompts.coords[None],
+            "point_labels": prompts.labels[None],
+            "mask_input": mask_input.astype(np.float16),
+            "has_mask_input": has_mask,
+            "select": np.ones_like(has_mask),
         }
         answer = self._decoder(inputs)
         masks, iou = answer["low_res_masks"][0], answer["iou_predictions"][0]

@@ -1,0 +1,1 @@
+"""Edges, as BSDS500 measures them."""
