@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractContextManager
+from functools import cache
 from multiprocessing import get_context
 from typing import Any, TypeVar
 
@@ -18,8 +19,17 @@ Result = TypeVar("Result")
 Prepare = Callable[[], AbstractContextManager[Callable[[Item], Result]]]
 """Gives what is done with each item; called once a process, so it is pickled: no lambda."""
 
-_work: list[Callable[[Any], Any]] = []
-"""Of a process of the pool: what it does with each item."""
+_prepare: list[Prepare[Any, Any]] = []
+"""Of a process of the pool: how it makes itself ready."""
+
+
+@cache
+def _work() -> Callable[[Any], Any]:
+    """Open what a process of the pool needs, once; its end closes it.
+
+    With the first item, not when the process begins: what goes wrong then would only be told as a broken pool.
+    """
+    return _prepare[-1]().__enter__()
 
 
 def over_all(prepare: Prepare[Item, Result], items: Sequence[Item], processes: int) -> list[Result]:
@@ -38,12 +48,11 @@ def _results(prepare: Prepare[Item, Result], items: Sequence[Item], processes: i
 
 
 def _begin(prepare: Prepare[Any, Any]) -> None:
-    """Open what the work needs; the end of the process closes it."""
-    _work.append(prepare().__enter__())
+    _prepare.append(prepare)
 
 
 def _do(item: Any) -> Any:  # noqa: ANN401
-    return _work[-1](item)
+    return _work()(item)
 
 
 def _told(results: Iterator[Result], total: int) -> Iterator[Result]:

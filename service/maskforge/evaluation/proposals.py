@@ -18,11 +18,11 @@ from maskforge.evaluation.local import LocalView
 from maskforge.evaluation.overlap import Truth
 from maskforge.preprocessing import MASK_THRESHOLD
 
-POINTS_PER_SIDE: Final = 32
-"""The paper has 64: four times as many prompts."""
+POINTS_PER_SIDE: Final = 16
+"""The paper has 64: sixteen times as many prompts, an hour on two cores."""
 NMS_THRESHOLD: Final = 0.9
 LIMITS: Final = (100, 1000)
-THRESHOLDS: Final = np.arange(0.5, 0.96, 0.05)
+THRESHOLDS: Final = np.arange(50, 100, 5) / 100
 
 
 @dataclass(frozen=True, slots=True)

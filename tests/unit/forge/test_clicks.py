@@ -1,6 +1,6 @@
 import numpy as np
 
-from maskforge.clicks import centre_click, noisy_box, random_click, tight_box
+from maskforge.clicks import centre_click, next_click, noisy_box, random_click, tight_box
 
 
 def test_the_click_is_farthest_from_the_outside() -> None:
@@ -37,3 +37,23 @@ def test_noise_moves_a_box_within_the_image() -> None:
     assert np.all(np.array(boxes) >= 0)
     assert np.all(np.array(boxes) <= [6, 3, 20, 10])
     assert len({box.tobytes() for box in boxes}) > 1
+
+
+def test_the_next_click_corrects_most() -> None:
+    """More is missed on the right than is too much on the left: its middle is a foreground click."""
+    truth, predicted = np.zeros((20, 40), np.bool_), np.zeros((20, 40), np.bool_)
+    truth[:, 10:] = True
+    predicted[:, 5:25] = True
+
+    x, y, label = next_click(predicted, truth, np.ones_like(truth)) or (0, 0, 0)
+    assert (1, True, True) == (label, 31 <= x <= 33, 7 <= y <= 12)
+    x, y, label = next_click(truth, predicted, np.ones_like(truth)) or (0, 0, 1)
+    assert (0, True) == (label, 31 <= x <= 33)
+
+
+def test_nothing_wrong_is_no_click() -> None:
+    """Where masks agree on all that counts there is nothing to click on."""
+    mask = np.ones((4, 4), np.bool_)
+
+    assert next_click(mask, mask, mask) is None
+    assert next_click(mask, ~mask, ~mask) is None

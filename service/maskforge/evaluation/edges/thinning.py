@@ -23,8 +23,8 @@ NEIGHBOURS: Final = ((0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1), (1, -1), (1, 0
 def thin_ridges(strengths: Floats) -> Floats:
     """Keep the pixels that are at least as strong as both neighbours across the edge: float32 [h,w].
 
-    Non-maximum suppression after Canny, as `edgesNms.m` of Dollár's toolbox has it: the direction across comes from
-    second derivatives of the smoothed strengths, and the neighbours are interpolated.
+    Non-maximum suppression after Canny. As in `edgesNms.m` of Dollár's toolbox the direction across comes from second
+    derivatives of the smoothed strengths, and the neighbours are interpolated.
     """
     angle = _across(strengths)
     rows, columns = np.indices(strengths.shape, dtype=np.float32)
@@ -54,7 +54,10 @@ def thin_lines(mask: BoolMask) -> BoolMask:
 
 
 def _across(strengths: Floats) -> Floats:
-    """Return the angle of the direction across edges, radians: float32 [h,w]."""
+    """Return the angle of the direction across edges: radians, float32 [h,w].
+
+    It is where strengths bend most: the eigenvector of the second derivatives whose eigenvalue is farthest from zero.
+    """
     triangle = np.concatenate([np.arange(1, ORIENTATION_RADIUS + 2), np.arange(ORIENTATION_RADIUS, 0, -1)]).astype(
         np.float32
     )
@@ -63,9 +66,8 @@ def _across(strengths: Floats) -> Floats:
     down, across = np.gradient(smooth)
     across_twice = np.gradient(across, axis=1)
     down_twice, mixed = np.gradient(down)
-    angle: Floats = np.arctan(down_twice * np.sign(-mixed) / (across_twice + 1e-5)).astype(np.float32) % np.float32(
-        np.pi
-    )
+    sign = np.where(across_twice + down_twice < 0, -1, 1)
+    angle: Floats = np.arctan2(sign * 2 * mixed, sign * (across_twice - down_twice)).astype(np.float32) / 2
     return angle
 
 
