@@ -9,7 +9,7 @@ PB := service/maskgate/transport/grpc/_pb
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-full check format docs protos forge models parity bench-encode bench-decode bench-transport bench-everything bench-stream bench-click bench-throughput bench load balance-test image-test observability-test bench-workers clean
+.PHONY: help demo up test test-full check format docs protos forge models parity bench-encode bench-decode bench-transport bench-everything bench-stream bench-click bench-throughput bench load balance-test image-test observability-test bench-workers evaluate clean
 
 help:  ## List the verbs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -55,6 +55,10 @@ forge: .venv/.forge  ## Install maskforge, which makes models (torch, OpenVINO)
 
 models: .venv/.forge  ## Build lite0's folders in model_repository/ from its weights
 	$(BIN)/maskforge build lite0
+
+evaluate: .venv/.forge  ## Measure lite0 like the paper: make evaluate DATA=DIR [ARGS="--edges DIR …"]; the report goes to runs/evaluation
+	@test -n "$(DATA)" || { echo "name the folder with images/ and annotations.json: make evaluate DATA=DIR"; exit 1; }
+	$(BIN)/maskforge evaluate lite0 --data $(DATA) --baselines --proposals $(ARGS)
 
 parity: .venv/.dev .venv-triton/.ready  ## Compare every size, precision and engine with the reference; writes docs/parity.md
 	$(BIN)/python -m benchmarks.parity $(ARGS)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from maskforge.cli import main
 from maskforge.cli.group import ForgeGroup
 from maskforge.cli.progress import step_progress
+from tests.unit.forge.evaluation.world import photo_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -104,8 +107,17 @@ def test_weights_that_lite0_cannot_read_are_told(tmp_path: Path, name: str, comp
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    (tmp_path / "data" / "images").mkdir(parents=True)
-    return tmp_path / "data"
+    """A folder with one photo and one mask."""
+    folder = tmp_path / "data"
+    (folder / "images").mkdir(parents=True)
+    photo = photo_of(folder / "images", np.ones((8, 8), np.bool_))
+    segmentation = dict(photo.annotations[0].encoded)
+    segmentation["counts"] = segmentation["counts"].decode()
+    image = {"id": 1, "file_name": photo.path.name, "width": 8, "height": 8, "source": "made up"}
+    annotation = {"image_id": 1, "segmentation": segmentation, "area": 64}
+    catalogue = {"images": [image], "annotations": [annotation]}
+    (folder / "annotations.json").write_text(json.dumps(catalogue))
+    return folder
 
 
 def test_a_repository_to_evaluate_must_exist(data: Path) -> None:
@@ -118,7 +130,7 @@ def test_a_repository_to_evaluate_must_exist(data: Path) -> None:
 
 def test_a_repository_to_evaluate_must_hold_the_model(data: Path) -> None:
     """The error says what is missing and how to make it."""
-    result = run(main, "evaluate", "lite0", "--data", data, "--repository", data)
+    result = run(main, "evaluate", "lite0", "--data", data, "--repository", data, "--processes", 1)
 
     missing = data / "lite0_encoder" / "1" / "model.onnx"
     told = f"Error: {missing} does not exist: build the model with `maskforge build` first\n"
@@ -158,3 +170,36 @@ def test_a_bar_that_is_broken_off_is_not_full() -> None:
         build()
 
     assert "100%" not in terminal.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--url", "http://127.0.0.1:1", "--repository", "."), "exclude each other"),
+        (("--url", "http://127.0.0.1:1", "--proposals"), "no service gives"),
+    ],
+)
+def test_what_cannot_be_evaluated_together_is_refused(data: Path, options: tuple[str, ...], told: str) -> None:
+    """One subject at a time, and of a service only what it answers."""
+    result = run(main, "evaluate", "lite0", "--data", data, *options)
+
+    assert (2, True) == (result.exit_code, told in result.stderr)
+
+
+def test_a_service_that_is_away_is_told(data: Path) -> None:
+    """The error names the address."""
+    result = run(main, "evaluate", "lite0", "--data", data, "--url", "http://127.0.0.1:1", "--processes", 1)
+
+    assert (1, True) == (result.exit_code, "http://127.0.0.1:1 cannot be reached" in result.stderr)
+
+
+@pytest.mark.slow
+def test_an_evaluation_leaves_its_report(data: Path, tmp_path: Path) -> None:
+    """The committed lite0 is measured on one mask, with the baselines beside it."""
+    output = tmp_path / "out"
+    result = run(main, "evaluate", "lite0", "--data", data, "--baselines", "--processes", 1, "--output", output)
+
+    assert 0 == result.exit_code, result.output
+    assert result.stdout.strip() == (output / "report.md").read_text().strip()
+    assert {"report.md", "figures.json", "contact-sheet.png"} == {path.name for path in output.iterdir()}
+    assert 1 == json.loads((output / "figures.json").read_text())["sources"]["made up"]["masks"]
