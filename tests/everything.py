@@ -14,6 +14,7 @@ from maskgate.usecases.embed_image import EmbeddingTiers, EmbedImage
 from maskgate.usecases.finish_mask import FinishMask
 from maskgate.usecases.generate_masks import GenerateMasks
 from maskgate.usecases.generation import GenerationTools
+from maskgate.usecases.streamed import Room
 from maskgate.usecases.write_mask import WriteMask
 from tests.fakes import (
     CALL,
@@ -32,8 +33,10 @@ from tests.fakes import (
 if TYPE_CHECKING:
     from maskgate.domain.generation.events import GenerationEvent, Told
     from maskgate.domain.generation.query import GenerationQuery
-    from maskgate.ports import ImageDecoder
+    from maskgate.ports import ImageDecoder, Offload
     from tests.fakes import FakeBackend
+
+ROOM = Room(events=4, seconds=10)
 
 
 class Everything:
@@ -47,6 +50,8 @@ class Everything:
         content: bytes = b"a photo",
         logits_bytes: int = 1 << 20,
         most_prompts: int = 10_000,
+        room: Room = ROOM,
+        offload: Offload = inline,
     ) -> None:
         self.backend = backend
         self.l1, self.l2, self.store, self.notes = FakeShelf(), FakeCache(), FakeStore(), FakeNotes()
@@ -63,9 +68,9 @@ class Everything:
         )
         tools = GenerationTools(
             embed=embed,
-            grid=DecodeGrid(backend=backend, offload=inline, notes=self.notes),
-            finish=FinishMask(write=WriteMask(FakeMaskEncoder()), offload=inline),
-            offload=inline,
+            grid=DecodeGrid(backend=backend, offload=offload, notes=self.notes),
+            finish=FinishMask(write=WriteMask(FakeMaskEncoder()), offload=offload),
+            offload=offload,
             logits_bytes=logits_bytes,
         )
         (name,) = backend.specs
@@ -73,6 +78,7 @@ class Everything:
             tools,
             backend=backend,
             admission=Admission(tier="generation", concurrency=1, waiting=1),
+            room=room,
             most_prompts=most_prompts,
             default_model=name,
         )

@@ -74,6 +74,18 @@ async def inline(compute: Callable[[], _T], /) -> _T:
     return compute()
 
 
+class BusyThreads:
+    """An Offload whose threads are busy until they are released."""
+
+    def __init__(self) -> None:
+        self.taken, self.released = asyncio.Event(), asyncio.Event()
+
+    async def __call__(self, compute: Callable[[], _T], /) -> _T:
+        self.taken.set()
+        await self.released.wait()
+        return compute()
+
+
 @dataclass(frozen=True)
 class Decode:
     """A decode that FakeBackend was asked for."""

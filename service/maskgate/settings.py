@@ -226,7 +226,9 @@ class Settings(BaseSettings):
         600, description="What a batch of a generation has found is remembered that long, for one that is resumed."
     )
     generation_concurrency: PositiveInt = Field(
-        2, description="Generations at once; each has two batches in the decoder or its filters."
+        2,
+        description="Generations at once, and threads of their own for what they find; each has two batches in the "
+        "decoder or its filters.",
     )
     generation_waiting: PositiveInt = Field(
         16, description="Generations that may wait for a place; further ones are refused with RESOURCE_EXHAUSTED."
@@ -235,6 +237,10 @@ class Settings(BaseSettings):
         64 * _MEBI,
         description="Logits that a generation keeps of masks that it has not finished; those of further ones are "
         "decoded again.",
+    )
+    generation_idle_seconds: PositiveFloat = Field(
+        60.0,
+        description="A generation whose client reads nothing for so long is ended; a cursor goes on with it.",
     )
     max_generation_prompts: PositiveInt = Field(16384, description="Most points of a generation, in all its crops.")
     max_concurrent_calls: PositiveInt = Field(

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from maskgate.ports import Offload
+
 _T = TypeVar("_T")
 
 
@@ -25,3 +27,19 @@ class ThreadOffload:
     def close(self) -> None:
         """Wait for what runs and end the threads."""
         self._executor.shutdown()
+
+
+class HeldOffload:
+    """Holds who is cancelled until the computation has ended: a permit around it counts what runs, not who waits."""
+
+    def __init__(self, inner: Offload) -> None:
+        self._inner = inner
+
+    async def __call__(self, compute: Callable[[], _T], /) -> _T:
+        """See Offload."""
+        running = asyncio.ensure_future(self._inner(compute))
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            await asyncio.wait([running])
+            raise

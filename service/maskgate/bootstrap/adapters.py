@@ -37,7 +37,7 @@ from maskgate.adapters.redis import (
     RedisMaskShelf,
     create_redis,
 )
-from maskgate.adapters.threads import ThreadOffload
+from maskgate.adapters.threads import HeldOffload, ThreadOffload
 from maskgate.adapters.timed import TimedDecoder, TimedOffload
 from maskgate.adapters.triton import CountedTriton, TritonBackend, TritonBounds
 from maskgate.bootstrap.masks import open_masks
@@ -97,6 +97,9 @@ async def open_adapters(settings: Settings, metrics: Metrics, tracing: Tracing) 
         stack.push_async_callback(triton.close)
         offload = ThreadOffload(threads=settings.threads)
         stack.callback(offload.close)
+        apart = ThreadOffload(threads=settings.generation_concurrency)
+        stack.callback(apart.close)
+        generating = HeldOffload(apart)
         redis = _Redis(_create_redis(settings), Breaker(), offload)
         stack.push_async_callback(redis.client.aclose)
         masks = open_masks(settings, tracing.masks(_create_masks(settings, redis)), metrics.masks)
@@ -116,6 +119,8 @@ async def open_adapters(settings: Settings, metrics: Metrics, tracing: Tracing) 
             ),
             offload=offload,
             rendering=TimedOffload(tracing.offload(offload, name="postprocess"), seconds=metrics.renders.seconds),
+            generating=generating,
+            finishing=TimedOffload(generating, seconds=metrics.renders.seconds),
             mask_encoder=PillowMaskEncoder(),
             mask_reader=PillowMaskReader(),
             notes=RedisGenerationNotes(redis.client, ttl=settings.generation_ttl_seconds, breaker=redis.breaker),

@@ -34,6 +34,7 @@ from maskgate.usecases.resolve_mask import ResolveMask
 from maskgate.usecases.segment import Segment
 from maskgate.usecases.segment_batch import BatchLimits, SegmentBatch, Steps
 from maskgate.usecases.segment_stream import Holds, SegmentStream
+from maskgate.usecases.streamed import Room
 from maskgate.usecases.upload_image import UploadImage
 from maskgate.usecases.write_mask import WriteMask
 
@@ -58,6 +59,9 @@ if TYPE_CHECKING:
     from maskgate.settings import Settings
     from maskgate.usecases.embed_image import EmbeddingTiers
 
+_EVENTS_AHEAD = 4
+"""Of a generation, that wait for a client that reads slowly; the work waits after that."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ports:
@@ -65,6 +69,8 @@ class Ports:
 
     Attributes:
         rendering: The same as `offload`, for what finishes masks.
+        generating: For generations, on threads of their own; who is cancelled there waits for what runs.
+        finishing: The same as `generating`, for what finishes masks.
         places: How many embeddings the first tier has room for.
     """
 
@@ -77,6 +83,8 @@ class Ports:
     backend: InferenceBackend
     offload: Offload
     rendering: Offload
+    generating: Offload
+    finishing: Offload
     mask_encoder: MaskEncoder
     mask_reader: MaskReader
     masks: MaskShelf
@@ -239,9 +247,9 @@ def _owned_images(settings: Settings, ports: Ports) -> OwnedImages:
 def _create_generate(settings: Settings, ports: Ports, embed: EmbedImage) -> GenerateMasks:
     tools = GenerationTools(
         embed=embed,
-        grid=DecodeGrid(backend=ports.backend, offload=ports.offload, notes=ports.notes),
-        finish=FinishMask(write=WriteMask(ports.mask_encoder), offload=ports.offload),
-        offload=ports.offload,
+        grid=DecodeGrid(backend=ports.backend, offload=ports.generating, notes=ports.notes),
+        finish=FinishMask(write=WriteMask(ports.mask_encoder), offload=ports.finishing),
+        offload=ports.generating,
         logits_bytes=settings.generation_memory_bytes,
     )
     return GenerateMasks(
@@ -253,6 +261,7 @@ def _create_generate(settings: Settings, ports: Ports, embed: EmbedImage) -> Gen
             waiting=settings.generation_waiting,
             watcher=ports.admissions,
         ),
+        room=Room(events=_EVENTS_AHEAD, seconds=settings.generation_idle_seconds),
         most_prompts=settings.max_generation_prompts,
         default_model=settings.models[0],
     )

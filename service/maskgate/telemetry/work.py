@@ -40,9 +40,9 @@ class RenderMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.seconds = Histogram(
             "maskgate_postprocess_duration_seconds",
-            "Time to scale the masks of one prompt up and to write them in the forms that were asked for, the wait "
-            "for a "
-            'thread included. The wait for a place is `maskgate_queue_seconds{tier="render"}`.',
+            "Time to scale the masks of one prompt, or one mask of a generation, up and to write them in the forms "
+            "that were asked for, the wait for a thread included. The wait for a place is "
+            '`maskgate_queue_seconds{tier="render"}`.',
             buckets=SECONDS,
             registry=registry,
         )

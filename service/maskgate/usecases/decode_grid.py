@@ -15,6 +15,7 @@ from maskgate.domain.generation.screening import Screened
 from maskgate.domain.mask import DecodedRows
 from maskgate.domain.prompt import MaskSelection
 from maskgate.usecases.ahead import ahead
+from maskgate.usecases.in_steps import in_steps
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Collection, Sequence
@@ -131,7 +132,7 @@ class DecodeGrid:
         view, began = work.crop.view, perf_counter()
         rows = await self._decode(work.crop, view.slots(points, work.crop.spec.prompt_slots), work.call)
         decoded = perf_counter()
-        screened = await self._offload(lambda: view.screen(rows, first))
+        screened = await in_steps(self._offload, view.screen(rows, first))
         return Batch(len(points), screened, decode=decoded - began, screen=perf_counter() - decoded)
 
     async def _decode(self, crop: EmbeddedCrop, slots: Sequence[PromptSlots], call: Call) -> DecodedRows:

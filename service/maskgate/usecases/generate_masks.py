@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from maskgate.domain.call import Priority
@@ -20,10 +21,8 @@ if TYPE_CHECKING:
     from maskgate.domain.generation.query import GenerationQuery
     from maskgate.ports import InferenceBackend
     from maskgate.usecases.admission import Admission
-    from maskgate.usecases.generation import GenerationTools
-
-_ROOM = 4
-"""Events that may wait for a client that reads slowly; the work waits after that."""
+    from maskgate.usecases.generation import GenerationTools, Tell
+    from maskgate.usecases.streamed import Room
 
 
 class GenerateMasks:
@@ -35,12 +34,14 @@ class GenerateMasks:
         *,
         backend: InferenceBackend,
         admission: Admission,
+        room: Room,
         most_prompts: int,
         default_model: str,
     ) -> None:
         self._tools = tools
         self._backend = backend
         self._admission = admission
+        self._room = room
         self._most_prompts = most_prompts
         self._default_model = default_model
 
@@ -52,15 +53,19 @@ class GenerateMasks:
             InvalidCursor: The cursor is not one of this request.
             ModelNotFound: There is no such model.
             ImageNotFound: The image is not kept.
-            StoreUnavailable, BackendUnavailable, Overloaded, DeadlineExceeded, InferenceFailed: As the ports say.
+            DeadlineExceeded: Nothing was read for too long; or as the ports say.
+            StoreUnavailable, BackendUnavailable, Overloaded, InferenceFailed: As the ports say.
         """
         query.settings.check_prompts(self._most_prompts)
         spec = await self._backend.spec(query.model or self._default_model)
         since = Cursor.start(query, spec, batch_size(query.settings, spec), tenant=call.tenant.name).at(query.cursor)
         asked = Asked(query, spec, since)
-        bulk = replace(call, priority=Priority.BULK)
+        generate = partial(self._generate, asked, replace(call, priority=Priority.BULK))
+        async with aclosing(streamed(generate, room=self._room)) as events:
+            async for event in events:
+                yield event
+
+    async def _generate(self, asked: Asked, call: Call, tell: Tell) -> None:
+        """Work in a place of the tier, and give it back when that ends: a reader that hangs keeps none."""
         async with self._admission.permit(deadline=call.deadline) as queued:
-            generation = Generation(self._tools, asked, call=bulk, queued=queued)
-            async with aclosing(streamed(generation.run, room=_ROOM)) as events:
-                async for event in events:
-                    yield event
+            await Generation(self._tools, asked, call=call, queued=queued).run(tell)

@@ -5,41 +5,45 @@ from __future__ import annotations
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from maskgate.domain.generation.candidates import inclusive
+from maskgate.domain.generation.candidates import Candidates, inclusive
 from maskgate.domain.generation.crops import crops_of, smallest_first
 from maskgate.domain.generation.events import GenerationProgress, GenerationSummary, WithdrawnMask
 from maskgate.domain.generation.kept import KeptLogits
 from maskgate.domain.generation.query import Delivery
 from maskgate.domain.generation.screening import View
-from maskgate.domain.generation.selection import Selection, without_duplicates
+from maskgate.domain.generation.selection import CropSelection, without_duplicates
 from maskgate.domain.timing import CacheTier, Timing
 from maskgate.usecases.decode_grid import EmbeddedCrop
 from maskgate.usecases.finish_mask import Chosen
+from maskgate.usecases.in_steps import in_steps
 from maskgate.usecases.outbox import Outbox
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
-    import numpy.typing as npt
-
     from maskgate.domain.call import Call
-    from maskgate.domain.generation.candidates import CandidateId, Candidates
+    from maskgate.domain.generation.candidates import CandidateId
     from maskgate.domain.generation.cursor import Cursor
     from maskgate.domain.generation.events import Told
     from maskgate.domain.generation.query import GenerationQuery
     from maskgate.domain.generation.selection import Selected
+    from maskgate.domain.generation.settings import GenerationSettings
+    from maskgate.domain.generation.suppression import Suppression
     from maskgate.domain.image import ImageSize
     from maskgate.domain.model import ModelSpec
+    from maskgate.domain.steps import Steps
     from maskgate.ports import Offload
     from maskgate.usecases.decode_grid import Batch, DecodeGrid
     from maskgate.usecases.embed_image import Effort, EmbedImage
     from maskgate.usecases.finish_mask import Finished, FinishMask
 
     Tell = Callable[[Told], Awaitable[None]]
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +73,9 @@ class Asked:
 class Generation:
     """What was found so far, and what of it is the result.
 
-    The result of a crop is told when the crop is done, as later crops do not change it; or after each batch, where it
-    may be withdrawn. With small regions to remove, duplicates that come of that are known at the very end only.
+    The result of a crop is told when the crop is done, as later crops do not change it; or after each batch what may
+    become part of it, and is withdrawn if it does not. With small regions to remove, duplicates that come of that are
+    known at the very end only.
     """
 
     def __init__(self, tools: GenerationTools, asked: Asked, *, call: Call, queued: float) -> None:
@@ -80,7 +85,7 @@ class Generation:
         self._since = asked.since
         self._call = call
         self._clock = _Clock(queued)
-        self._selection = Selection.empty(asked.query.settings)
+        self._settled = Candidates.none()
         self._logits = KeptLogits(max_bytes=tools.logits_bytes)
         self._result: dict[CandidateId, Finished | None] = {}
 
@@ -92,7 +97,6 @@ class Generation:
         progress = GenerationProgress(0, sum(settings.count(crop.layer) for crop in crops), 0)
         for crop in crops:
             progress = await self._look_at(View(crop, size, self._spec.input_size, settings), progress, outbox)
-            self._selection = self._selection.settle()
         if self._waits:
             await self._drop_duplicates(outbox)
         await outbox.end(GenerationSummary(len(self._result), size, self._spec.name, self._clock.timing()))
@@ -104,6 +108,7 @@ class Generation:
 
     async def _look_at(self, view: View, progress: GenerationProgress, outbox: Outbox) -> GenerationProgress:
         region = view.crop.region if view.crop.layer else None
+        selection = CropSelection(view.settings, self._settled)
         async with self._tools.embed(self._query.image_id, self._spec, region, call=self._call) as embedded:
             self._clock.embedded(embedded.effort)
             crop = EmbeddedCrop(view, self._spec, embedded.embedding)
@@ -111,26 +116,35 @@ class Generation:
                 async for batch in batches:
                     progress = progress.after(batch.prompts, len(batch.screened.candidates))
                     await outbox.tell(progress)
-                    selected = await self._take(batch)
+                    selected = await self._take(batch, selection)
                     if self._query.delivery is Delivery.AS_FOUND:
                         await self._publish(crop, selected, outbox)
-            selected = await self._tools.offload(self._selection.selected)
+            selected = await self._compute(selection.settle())
             await self._publish(crop, selected, outbox)
+        self._settled += selected.kept
+        self._logits.clear()
         return progress
 
-    async def _take(self, batch: Batch) -> Selected:
+    async def _take(self, batch: Batch, selection: CropSelection) -> Selected:
         """Add what a batch has found; its logits are kept where they may be needed."""
         self._clock.decoded(batch)
-        self._selection = self._selection.with_more(batch.screened.candidates)
-        selected = await self._tools.offload(self._selection.selected)
-        self._logits.update([id_ for id_ in selected.kept.ids if id_ not in self._result], batch.screened.logits)
+        selected = await self._compute(selection.take(batch.screened.candidates))
+        self._logits.forget(selected.replaced)
+        await self._tools.offload(lambda: self._logits.keep(selected.kept.ids, batch.screened.logits))
         return selected
 
+    async def _compute(self, steps: Steps[_T]) -> _T:
+        began = perf_counter()
+        result = await in_steps(self._tools.offload, steps)
+        self._clock.postprocess += perf_counter() - began
+        return result
+
     async def _publish(self, crop: EmbeddedCrop, selected: Selected, outbox: Outbox) -> None:
-        """Make the result of a crop what is selected, and tell the difference."""
-        for dropped in self._dropped(crop, selected):
-            del self._result[dropped]
-            await outbox.tell(WithdrawnMask(dropped, selected.in_place_of(dropped)))
+        """Change the result of a crop as was selected, and tell what changes."""
+        for dropped, instead in selected.replaced.items():
+            if dropped in self._result:
+                del self._result[dropped]
+                await outbox.tell(WithdrawnMask(dropped, instead))
         self._repeat(selected.kept, outbox)
         for part in _parts(selected.kept, crop.batch_size):
             for chosen in await self._chosen(crop, part):
@@ -149,10 +163,6 @@ class Generation:
         """Whether masks are needed until the end."""
         return self._query.settings.min_mask_region_area > 0
 
-    def _dropped(self, crop: EmbeddedCrop, selected: Selected) -> list[CandidateId]:
-        kept = set(selected.kept.ids)
-        return [id_ for id_ in self._result if id_.crop == crop.view.crop.index and id_ not in kept]
-
     async def _chosen(self, crop: EmbeddedCrop, part: Candidates) -> list[Chosen]:
         """Return those that are not part of the result yet, with their logits."""
         new = {id_: scores for id_, scores in part.scores() if id_ not in self._result}
@@ -168,13 +178,14 @@ class Generation:
         finished = await self._tools.finish(chosen, view, self._query.output)
         self._clock.postprocess += perf_counter() - began
         self._result[chosen.id] = finished if self._waits else None
+        self._logits.forget([chosen.id])
         if self._query.delivery is Delivery.AS_FOUND or not self._waits:
             await outbox.tell(finished.found)
 
     async def _drop_duplicates(self, outbox: Outbox) -> None:
         """Drop what became duplicates when small regions were removed, and tell what was not told before."""
-        finished = [one for id_ in self._selection.settled.ids if (one := self._result[id_]) is not None]
-        kept = without_duplicates(*_boxes(finished), self._query.settings)
+        finished = [one for id_ in self._settled.ids if (one := self._result[id_]) is not None]
+        kept = await self._compute(_without_duplicates(finished, self._query.settings))
         for index in kept.kept.tolist() if self._query.delivery is Delivery.SETTLED else ():
             await outbox.tell(finished[index].found)
         for index in np.flatnonzero(kept.by >= 0).tolist():
@@ -217,7 +228,7 @@ def _parts(candidates: Candidates, size: int) -> Iterator[Candidates]:
         yield candidates[first : first + size]
 
 
-def _boxes(finished: list[Finished]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
-    """Return boxes as candidates have them, and which masks were changed."""
+def _without_duplicates(finished: list[Finished], settings: GenerationSettings) -> Steps[Suppression]:
     boxes = [inclusive(one.found.mask.box) for one in finished if one.found.mask.box]
-    return np.array(boxes, np.float32).reshape(-1, 4), np.array([one.changed for one in finished], np.bool_)
+    changed = [one.changed for one in finished]
+    return without_duplicates(np.array(boxes, np.float32).reshape(-1, 4), np.array(changed, np.bool_), settings)

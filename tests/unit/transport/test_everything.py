@@ -14,13 +14,14 @@ from pydantic import BaseModel
 from maskgate.domain.errors import BackendUnavailable, DeadlineExceeded, Overloaded
 from maskgate.domain.generation.query import GenerationQuery
 from maskgate.domain.image import ImageId
+from maskgate.domain.prompt import Point
 from maskgate.transport.generations import CountedGenerations
 from maskgate.transport.rest.streaming import SSE, EventStream
 from tests import virtual_time
-from tests.fakes import CALL, IOUS, SPEC
+from tests.fakes import CALL, IOUS, SPEC, BusyThreads
 from tests.pictures import png
 from tests.unit.transport.generations import generate, request_of
-from tests.unit.transport.skins import open_grpc, open_rest
+from tests.unit.transport.skins import SKINS, open_grpc, open_rest
 from tests.unit.transport.world import World
 
 if TYPE_CHECKING:
@@ -198,6 +199,22 @@ async def _until(happened: Any) -> None:  # noqa: ANN401 - a function
             await asyncio.sleep(0.01)
 
 
+@pytest.mark.parametrize("protocol", SKINS)
+async def test_clicks_do_not_wait_for_generations(protocol: str) -> None:
+    """While generations have all of their threads at work, however long, a click is answered."""
+    threads = BusyThreads()
+    async with SKINS[protocol](World(generating=threads)) as skin:
+        await skin.upload(PHOTO)
+        generating = asyncio.ensure_future(generate(skin, IMAGE, **GRID))
+        await threads.taken.wait()
+
+        answer = await skin.segment(IMAGE, Point(1, 2))
+
+        assert ("OK", False) == (answer.code, generating.done())
+        threads.released.set()
+        assert "summary" == (await generating).events[-1][0]
+
+
 async def test_a_browser_that_leaves_ends_the_work(world: World) -> None:
     """Over HTTP a connection that is closed ends it."""
     async with open_rest(world) as skin:
@@ -335,7 +352,7 @@ async def test_cursors_of_other_requests(kept: Skin, change: dict[str, Any]) -> 
     assert ("INVALID_ARGUMENT", "INVALID_CURSOR") == told.refusal
 
 
-@pytest.mark.parametrize("cursor", ["x", "v1.0123456789abcdef.3", "v2.1.1", "v1.0123456789abcdef.-1"])
+@pytest.mark.parametrize("cursor", ["x", "v2.0123456789abcdef.3", "v1.1.1", "v2.0123456789abcdef.-1"])
 async def test_cursors_that_are_none(kept: Skin, cursor: str) -> None:
     """Other texts are refused."""
     told = await generate(kept, IMAGE, cursor=cursor)

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from maskgate.domain.call import Call
     from maskgate.domain.url import AllowedHosts
+    from maskgate.ports import Offload
     from maskgate.usecases.segment_stream import SegmentStream, StreamAnswer
 
 _LIMITS: dict[str, Any] = {"max_upload_bytes": 20_000, "max_image_pixels": 10_000, "max_image_side": 1000}
@@ -62,6 +63,7 @@ class World:
         idle_seconds: How long a stream's client may be silent.
         places: How many embeddings the gateway is said to have room for.
         hosts: By which names REST may be asked; by any.
+        generating: What generations compute on.
     """
 
     backend: FakeBackend = field(default_factory=FakeBackend)
@@ -77,6 +79,7 @@ class World:
     idle_seconds: float = 10.0
     places: int = 8
     hosts: AllowedHosts | None = None
+    generating: Offload = inline
 
     def __post_init__(self) -> None:
         self.fetcher = FakeFetcher()
@@ -103,6 +106,8 @@ class World:
             backend=self.backend,
             offload=inline,
             rendering=TimedOffload(inline, seconds=self.metrics.renders.seconds),
+            generating=self.generating,
+            finishing=TimedOffload(self.generating, seconds=self.metrics.renders.seconds),
             mask_encoder=PillowMaskEncoder(),
             mask_reader=PillowMaskReader(),
             masks=self.masks,

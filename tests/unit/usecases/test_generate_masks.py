@@ -3,28 +3,32 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import pytest
 
 from maskgate.domain.call import Call, Priority
-from maskgate.domain.errors import Overloaded
+from maskgate.domain.errors import DeadlineExceeded, Overloaded
 from maskgate.domain.generation.events import GeneratedMask, GenerationEvent, GenerationProgress, WithdrawnMask
 from maskgate.domain.generation.query import Delivery, GenerationQuery
 from maskgate.domain.generation.settings import GenerationSettings
 from maskgate.domain.image import ImageId
 from maskgate.domain.mask import DecodedRows
 from maskgate.domain.prompt import MaskSelection
+from maskgate.usecases.streamed import Room
 from tests.everything import Everything
 from tests.fakes import CALL, SPEC, FakeBackend
+from tests.virtual_time import run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from maskgate.domain.embedding import HeldEmbedding
     from maskgate.domain.model import ModelSpec
     from maskgate.domain.prompt import PromptSlots
+
+_T = TypeVar("_T")
 
 GRID = GenerationSettings(points_per_side=3, pred_iou_thresh=0.4, stability_score_thresh=0.5, points_per_batch=2)
 
@@ -191,6 +195,54 @@ async def test_a_slow_reader_stops_the_work() -> None:
         await asyncio.sleep(0.02)
 
     assert len(backend.together) <= 8
+
+
+def test_a_reader_that_hangs_loses_its_place() -> None:
+    """When nothing was read for so long the work ends, and its place is free; what was told can be read, and why."""
+    run(_hang())
+
+
+async def _hang() -> None:
+    world = Everything(Scripted(), room=Room(events=2, seconds=60))
+    query = GenerationQuery(world.image_id, GRID)
+    await world.events(query)
+
+    async with aclosing(world.generate(query, call=CALL)) as events:
+        read = [await anext(events)]
+        await asyncio.sleep(59)
+        assert world.l1.held
+        await asyncio.sleep(2)
+        assert not world.l1.held
+        assert "=0" == names(await world.events(query))[-1]
+        read += [await anext(events) for _ in range(2)]
+        with pytest.raises(DeadlineExceeded, match="Nothing was read for 60 s"):
+            await anext(events)
+
+    assert ["2", "4", "6"] == names([told.event for told in read])
+
+
+async def test_no_more_is_computed_than_a_step_after_it_was_cancelled() -> None:
+    """Threads have nothing to do any more, however much there was."""
+    steps = []
+
+    async def offload(compute: Callable[[], _T], /) -> _T:
+        steps.append(compute)
+        await asyncio.sleep(0)
+        return compute()
+
+    many = replace(GRID, pred_iou_thresh=0.0, stability_score_thresh=0.0, points_per_side=16)
+    world = Everything(Scripted(), offload=offload)
+    query = GenerationQuery(world.image_id, many)
+    await world.events(query)
+    whole = len(steps)
+    steps.clear()
+
+    async with aclosing(world.generate(query, call=CALL)) as events:
+        await anext(events)
+    begun = len(steps)
+    await asyncio.sleep(0.01)
+
+    assert begun == len(steps) < whole / 10
 
 
 async def test_generations_wait_for_each_other() -> None:

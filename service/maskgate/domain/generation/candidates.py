@@ -81,6 +81,10 @@ class Candidates:
         """Their identifiers."""
         return [CandidateId(*row) for row in self.records[["crop", "point", "token"]].tolist()]
 
+    def name(self, number: int) -> CandidateId:
+        """Return the identifier of one of them."""
+        return self[slice(number, number + 1)].ids[0]
+
     def scores(self) -> Iterator[tuple[CandidateId, tuple[float, float]]]:
         """Yield each with its predicted IoU and its stability score."""
         return zip(self.ids, self.records[["iou", "stability"]].tolist(), strict=True)

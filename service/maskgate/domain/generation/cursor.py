@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from maskgate.domain.generation.query import GenerationQuery
     from maskgate.domain.model import ModelSpec
 
-_FORM = re.compile(r"v1\.([0-9a-f]{16})\.([0-9]{1,9})")
+_FORM = re.compile(r"v2\.([0-9a-f]{16})\.([0-9]{1,9})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,4 +53,4 @@ class Cursor:
         return replace(self, told=int(found[2]))
 
     def __str__(self) -> str:
-        return f"v1.{self.request}.{self.told}"
+        return f"v2.{self.request}.{self.told}"

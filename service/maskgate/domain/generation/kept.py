@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     import numpy as np
     import numpy.typing as npt
@@ -23,17 +23,24 @@ class KeptLogits:
     def __init__(self, *, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._logits: dict[CandidateId, npt.NDArray[np.float16]] = {}
+        self._bytes = 0
 
-    def update(self, wanted: Collection[CandidateId], fresh: Mapping[CandidateId, npt.NDArray[np.float16]]) -> None:
-        """Keep what is wanted, of what was kept and of views of a batch, which are copied; forget the rest."""
-        wanted = set(wanted)
-        self._logits = {id_: logits for id_, logits in self._logits.items() if id_ in wanted}
-        size = sum(logits.nbytes for logits in self._logits.values())
-        for id_ in [id_ for id_ in fresh if id_ in wanted]:
-            size += fresh[id_].nbytes
-            if size > self._max_bytes:
-                return
-            self._logits[id_] = fresh[id_].copy()
+    def keep(self, wanted: Iterable[CandidateId], fresh: Mapping[CandidateId, npt.NDArray[np.float16]]) -> None:
+        """Keep copies of what is wanted of a batch, if the batch has it: it has views of all that was decoded."""
+        for id_ in wanted:
+            if id_ in fresh and self._bytes + fresh[id_].nbytes <= self._max_bytes:
+                self._logits[id_] = fresh[id_].copy()
+                self._bytes += fresh[id_].nbytes
+
+    def forget(self, unwanted: Iterable[CandidateId]) -> None:
+        """Make room."""
+        for id_ in unwanted:
+            if (logits := self._logits.pop(id_, None)) is not None:
+                self._bytes -= logits.nbytes
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._logits, self._bytes = {}, 0
 
     def find(self, wanted: Collection[CandidateId]) -> dict[CandidateId, npt.NDArray[np.float16]]:
         """Return those that are kept."""

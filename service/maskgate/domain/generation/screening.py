@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from maskgate.domain.generation.settings import GenerationSettings
     from maskgate.domain.image import ImageSize
     from maskgate.domain.mask import DecodedRows
+    from maskgate.domain.steps import Steps
 
 _Halves = npt.NDArray[np.float16]
 _Edges = tuple[int, int, int, int]
@@ -83,14 +84,17 @@ class View:
             for token, logits in zip(rows[row].tokens, rows.logits[row], strict=True):
                 yield CandidateId(self.crop.index, point, token), logits
 
-    def screen(self, rows: DecodedRows, first: int) -> Screened:
-        """Filter what a decoder has answered.
+    def screen(self, rows: DecodedRows, first: int) -> Steps[Screened]:
+        """Filter what a decoder has answered, a mask at each step.
 
         Args:
             rows: Its answers to the points of the grid from `first` on, a row each.
             first: Number of the first row's point.
         """
-        kept = [one for one in self._measured(rows, first) if one is not None]
+        kept = []
+        for one in self._measured(rows, first):
+            kept += [] if one is None else [one]
+            yield
         candidates = Candidates.of([one.record for one in kept])
         inside = ~near_crop_edge(candidates.boxes, self.crop.region, self.image)
         logits = {one.id: one.logits for one, stays in zip(kept, inside, strict=True) if stays}
