@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import asynccontextmanager
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 from maskgate.domain.errors import Overloaded
 from maskgate.ports import Refusal
+from maskgate.usecases.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from maskgate.domain.call import Deadline
+    from maskgate.domain.tenant import Tenant
     from maskgate.ports import AdmissionWatcher
 
 _WEIGHT = 0.1
@@ -21,7 +22,10 @@ _WEIGHT = 0.1
 
 
 class Admission:
-    """Permits for one tier: so many at once, so many waiting for one, first come first served.
+    """Permits for one tier: so many at once, so many waiting for one.
+
+    Tenants are served in turn, and first come first served are the calls of each. Who waits for many places makes room
+    for who waits for few, so that nobody can keep others out.
 
     Args:
         tier: What clients and metrics call it (docs/limits.md).
@@ -33,49 +37,51 @@ class Admission:
     def __init__(self, *, tier: str, concurrency: int, waiting: int, watcher: AdmissionWatcher | None = None) -> None:
         self._tier = tier
         self._concurrency = concurrency
-        self._permits = asyncio.Semaphore(concurrency)
-        self._places = concurrency + waiting
-        self._inside = 0
+        self._turns = Turns(concurrency)
+        self._waiting = waiting
         self._hold = 0.0
         self._watcher = watcher or _Nobody()
         self._watcher.opened(tier)
 
     @asynccontextmanager
-    async def permit(self, *, deadline: Deadline | None = None) -> AsyncIterator[float]:
+    async def permit(self, tenant: Tenant, *, deadline: Deadline | None = None) -> AsyncIterator[float]:
         """Hold a permit; yields the seconds it was waited for.
 
         Raises:
             Overloaded: Too many wait already, or for longer than the deadline allows.
         """
-        self._check(deadline)
-        self._inside += 1
+        self._check(tenant, deadline)
+        asked = perf_counter()
+        await self._turns.take(tenant)
+        granted = perf_counter()
         try:
-            asked = perf_counter()
-            async with self._permits:
-                granted = perf_counter()
-                self._watcher.admitted(self._tier, waited=granted - asked)
-                try:
-                    yield granted - asked
-                finally:
-                    self._held(perf_counter() - granted)
+            self._watcher.admitted(self._tier, waited=granted - asked)
+            yield granted - asked
         finally:
-            self._inside -= 1
+            self._held(perf_counter() - granted)
+            self._turns.give_back()
 
-    @property
-    def foreseen(self) -> float:
-        """The seconds until all who wait now are let in, by how long calls have held their places of late."""
-        return max(0, self._inside - self._concurrency) * self._hold / self._concurrency
+    def foreseen(self, tenant: Tenant) -> float:
+        """Return the seconds until it is the turn of a call of a tenant that comes now.
 
-    def _check(self, deadline: Deadline | None) -> None:
-        if self._inside >= self._places:
-            raise self._refusal(Refusal.FULL, f"Too many calls wait in the tier {self._tier!r}.")
-        if deadline is not None and self.foreseen > max(0, deadline.remaining()):
+        So many go before it, and calls have held their places for so long of late.
+        """
+        return self._turns.ahead_of(tenant) * self._hold / self._concurrency
+
+    def _check(self, tenant: Tenant, deadline: Deadline | None) -> None:
+        if deadline is not None and self.foreseen(tenant) > max(0, deadline.remaining()):
             text = f"Calls wait longer in the tier {self._tier!r} than the deadline allows."
-            raise self._refusal(Refusal.TOO_LATE, text)
+            raise self._refused(Refusal.TOO_LATE, text, self.foreseen(tenant))
+        if self._turns.is_free or self._turns.waiting < self._waiting:
+            return
+        text = f"Too many calls wait in the tier {self._tier!r}."
+        refusal = self._refused(Refusal.FULL, text, self._turns.waiting * self._hold / self._concurrency)
+        if not self._turns.make_room_for(tenant, refusal):
+            raise refusal
 
-    def _refusal(self, why: Refusal, text: str) -> Overloaded:
+    def _refused(self, why: Refusal, text: str, retry_after: float) -> Overloaded:
         self._watcher.refused(self._tier, why)
-        return Overloaded(text, retry_after=self.foreseen, tier=self._tier)
+        return Overloaded(text, retry_after=retry_after, tier=self._tier)
 
     def _held(self, seconds: float) -> None:
         self._hold += (seconds - self._hold) * (_WEIGHT if self._hold else 1)

@@ -43,7 +43,7 @@ class Decode:
             Overloaded: Too many prompts wait already, or for longer than the call can.
             BackendUnavailable, DeadlineExceeded, InferenceFailed: As the port says.
         """
-        async with self._admission.permit(deadline=call.deadline) as queued:
+        async with self._admission.permit(call.tenant, deadline=call.deadline) as queued:
             started = perf_counter()
             (masks,) = await self.admitted(spec, embedding, (slots,), selection, call=call)
             return Decoded(masks, queue=queued, decode=perf_counter() - started)

@@ -254,7 +254,7 @@ class EmbedImage:
         self._tiers.l1.keep(wanted.key, embedding).release()
 
     async def _encode(self, wanted: _Wanted, *, waited: float) -> _Landed:
-        async with self._admission.permit() as queued:
+        async with self._admission.permit(wanted.tenant) as queued:
             wanted.take_off()
             image = await self._prepared(wanted)
             started = perf_counter()

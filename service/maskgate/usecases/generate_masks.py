@@ -67,5 +67,5 @@ class GenerateMasks:
 
     async def _generate(self, asked: Asked, call: Call, tell: Tell) -> None:
         """Work in a place of the tier, and give it back when that ends: a reader that hangs keeps none."""
-        async with self._admission.permit(deadline=call.deadline) as queued:
+        async with self._admission.permit(call.tenant, deadline=call.deadline) as queued:
             await Generation(self._tools, asked, call=call, queued=queued).run(tell)

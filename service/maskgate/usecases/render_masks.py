@@ -8,6 +8,7 @@ from maskgate.domain.mask import masks_of
 from maskgate.usecases.write_mask import WriteMask
 
 if TYPE_CHECKING:
+    from maskgate.domain.call import Call
     from maskgate.domain.frame import Frame
     from maskgate.domain.mask import DecodedMasks
     from maskgate.domain.output import MaskOutput, RenderedMask
@@ -23,13 +24,15 @@ class RenderMasks:
         self._offload = offload
         self._admission = admission
 
-    async def __call__(self, decoded: DecodedMasks, frame: Frame, output: MaskOutput) -> tuple[RenderedMask, ...]:
+    async def __call__(
+        self, decoded: DecodedMasks, frame: Frame, output: MaskOutput, *, call: Call
+    ) -> tuple[RenderedMask, ...]:
         """Render what a decoder has answered, the highest predicted IoU first.
 
         Raises:
             Overloaded: Too many answers wait already.
         """
-        async with self._admission.permit():
+        async with self._admission.permit(call.tenant):
             return await self.admitted(decoded, frame, output)
 
     async def admitted(self, decoded: DecodedMasks, frame: Frame, output: MaskOutput) -> tuple[RenderedMask, ...]:

@@ -93,7 +93,7 @@ class Segment:
     async def _masks(
         self, query: SegmentQuery, spec: ModelSpec, chosen: DecodedMasks, frame: Frame, call: Call
     ) -> tuple[RenderedMask, ...]:
-        masks = await self._render(chosen, frame, query.output)
+        masks = await self._render(chosen, frame, query.output, call=call)
         if query.output.handles is False:
             return masks
         return await self._keep(EmbeddingKey.of(query.image_id, spec), chosen, masks, call=call)

@@ -169,7 +169,7 @@ class _Work:
         return Row(index, slots, prompt.select(self.query.multimask))
 
     async def _chunk(self, chunk: Sequence[Row], image: _Image, spent: _Spent) -> dict[int, Answer]:
-        async with self.admission.permit(deadline=self.call.deadline) as queued:
+        async with self.admission.permit(self.call.tenant, deadline=self.call.deadline) as queued:
             started = perf_counter()
             decoded = await self.steps.decode.admitted(
                 self.spec, image.embedding, [row.slots for row in chunk], chunk[0].selection, call=self.call

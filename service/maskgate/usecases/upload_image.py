@@ -51,7 +51,7 @@ class UploadImage:
             StoreUnavailable: They could not be kept.
         """
         self._limits.check_bytes(len(content))
-        async with self._admission.permit():
+        async with self._admission.permit(call.tenant):
             image_id = await self._offload(lambda: ImageId.of(content))
             info = await self._known(image_id) or await self._decoder.inspect(image_id, content)
             gone = await self._images.grant(info, call=call)

@@ -6,6 +6,7 @@ it is asked for an image.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -452,6 +453,28 @@ async def test_too_many_calls_of_a_tenant(protocol: str) -> None:
     assert ("QUOTA_EXCEEDED", {"quota": "calls_per_second", "limit": "0.02"}) == (second.reason, second.metadata)
     assert second.retry_after is not None
     assert 40 <= second.retry_after <= 50
+
+
+@both_skins
+async def test_tenants_take_turns(protocol: str) -> None:
+    """A tenant that asks for much at once does not keep another one waiting for all of it."""
+    keys = FakeKeys({ACME: Tenant("acme"), OTHER: Tenant("other")})
+    world = World(tenants=Tenants(keys, FakeGrants(), MemoryQuotas()), decodes=1)
+    async with SKINS[protocol](world, ACME) as acme, SKINS[protocol](world, OTHER) as other:
+        for skin in (acme, other):
+            await skin.upload(PHOTO)
+            await skin.segment(PHOTO_ID, CLICK)
+        world.backend.decodes.clear()
+        world.backend.gate.clear()
+        calls = []
+        for skin, x in ((acme, 1), (acme, 2), (acme, 3), (other, 4)):
+            calls.append(asyncio.create_task(skin.segment(PHOTO_ID, Point(x, 1))))
+            await asyncio.sleep(0.05)
+        world.backend.gate.set()
+        await asyncio.gather(*calls)
+
+    xs = [decode.slots.coords[0][0] for decode in world.backend.decodes]
+    assert [0, 1, 3, 2] == sorted(range(4), key=lambda place: xs[place])
 
 
 async def test_too_many_targets_of_a_tenant() -> None:

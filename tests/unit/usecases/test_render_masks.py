@@ -13,7 +13,7 @@ from maskgate.domain.mask import DecodedMasks
 from maskgate.domain.output import MaskOutput
 from maskgate.usecases.admission import Admission
 from maskgate.usecases.render_masks import RenderMasks
-from tests.fakes import FakeMaskEncoder
+from tests.fakes import CALL, FakeMaskEncoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,8 +44,8 @@ async def test_the_best_mask_alone() -> None:
     )
     masks = DecodedMasks(np.ones((3, 8, 8), np.float16), np.array([0.1, 0.9, 0.5], np.float32), (1, 2, 3))
 
-    assert [2, 3, 1] == [mask.token for mask in await render(masks, FRAME, MaskOutput())]
-    assert [2] == [mask.token for mask in await render(masks, FRAME, MaskOutput(best_alone=True))]
+    assert [2, 3, 1] == [mask.token for mask in await render(masks, FRAME, MaskOutput(), call=CALL)]
+    assert [2] == [mask.token for mask in await render(masks, FRAME, MaskOutput(best_alone=True), call=CALL)]
 
 
 async def test_renderings_beyond_the_queue_are_refused() -> None:
@@ -56,10 +56,10 @@ async def test_renderings_beyond_the_queue_are_refused() -> None:
     masks = DecodedMasks(np.ones((1, 8, 8), np.float16), np.ones(1, np.float32), (0,))
 
     async with asyncio.TaskGroup() as group:
-        accepted = [group.create_task(render(masks, FRAME, MaskOutput())) for _ in range(2)]
+        accepted = [group.create_task(render(masks, FRAME, MaskOutput(), call=CALL)) for _ in range(2)]
         await asyncio.sleep(0)
         with pytest.raises(Overloaded, match="mask renderer"):
-            await render(masks, FRAME, MaskOutput())
+            await render(masks, FRAME, MaskOutput(), call=CALL)
         assert 1 == offload.inside
         offload.may_compute.set()
 
