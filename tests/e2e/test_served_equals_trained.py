@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from maskgate.domain.prompt import Box
 
 NAMES = ("cat", "bus", "pizza")
-FIRST_ANSWERS = ("box", "box_single", "click", "click_single", "click_oracle")
+FIRST_ANSWERS = ("box", "box_single", "box_refined", "click", "click_single", "click_oracle")
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +51,8 @@ def test_masks_agree(client: Client, model: TorchModel, name: str) -> None:
 def test_figures_agree(rest: httpx.Client, model: TorchModel) -> None:
     """The evaluator measures the same through the service as in torch.
 
-    Over all masks of the evaluation set the figures are within .005; of three masks each may lie a little apart, and
-    after clicks that depend on the answers before them somewhat more.
+    Over all masks of the evaluation set the figures are within .005; of three masks each may lie a little apart. Clicks
+    that depend on the answers before them are not compared: a click elsewhere leads elsewhere.
     """
     served = ServedPredictor(Service(str(rest.base_url), "lite0"), rest)
     ours, theirs = (
@@ -65,7 +65,6 @@ def test_figures_agree(rest: httpx.Client, model: TorchModel) -> None:
         assert {figure: pytest.approx(one[figure], abs=0.03) for figure in FIRST_ANSWERS} == {
             figure: other[figure] for figure in FIRST_ANSWERS
         }
-        assert pytest.approx(one["clicks_8"], abs=0.1) == other["clicks_8"]
 
 
 def _annotated(name: str) -> Photo:
