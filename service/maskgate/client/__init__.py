@@ -13,6 +13,7 @@ from maskgate.client._stream import AsyncStream, StreamAnswer
 from maskgate.client._sync import Client, Image, Result, Stream
 from maskgate.domain import errors
 from maskgate.domain.errors import MaskgateError
+from maskgate.domain.granularity import Granularity
 from maskgate.domain.image import ImageId, ImageInfo, ImageSize
 from maskgate.domain.mask_handle import MaskHandle
 from maskgate.domain.outline import Polygon
@@ -34,6 +35,7 @@ __all__ = [
     "CoordinateSpace",
     "CroppedPng",
     "FoundMask",
+    "Granularity",
     "Image",
     "ImageId",
     "ImageInfo",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from maskgate.domain.granularity import Granularity
 from maskgate.domain.image import ImageId, ImageInfo, ImageSize
 from maskgate.domain.mask_handle import MaskHandle
 from maskgate.domain.outline import Polygon
@@ -20,6 +21,11 @@ _CACHE_TIER = {
     pb.CACHE_TIER_MISS: CacheTier.MISS,
     pb.CACHE_TIER_L1: CacheTier.L1,
     pb.CACHE_TIER_L2: CacheTier.L2,
+}
+_GRANULARITY = {
+    pb.GRANULARITY_WHOLE: Granularity.WHOLE,
+    pb.GRANULARITY_PART: Granularity.PART,
+    pb.GRANULARITY_SUBPART: Granularity.SUBPART,
 }
 
 
@@ -47,6 +53,7 @@ def to_mask(mask: pb.Mask, output: MaskOutput) -> RenderedMask:
         cropped_png=_to_crop(mask.cropped_png) if mask.HasField("cropped_png") else None,
         polygons=tuple(map(_to_polygon, mask.polygons)) if output.wants(MaskFormat.POLYGONS) else None,
         low_res_logits=_to_logits(mask.low_res_logits) if mask.HasField("low_res_logits") else None,
+        granularity=_GRANULARITY.get(mask.granularity),
         handle=MaskHandle(mask.mask_handle) if mask.mask_handle else None,
     )
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from maskgate.domain.granularity import Granularity
     from maskgate.domain.mask_handle import MaskHandle
     from maskgate.domain.outline import Polygon
     from maskgate.domain.prompt import Box
@@ -113,6 +114,7 @@ class RenderedMask:
         cropped_png: The part inside the box as such a PNG; None for an empty mask, too.
         polygons: The mask's parts with their holes, the largest first.
         low_res_logits: What the mask was made of.
+        granularity: How much of a thing it is beside the other readings of the prompt; None where it is the only mask.
         handle: By what name the next prompt can start from it; no part of the mask.
     """
 
@@ -126,6 +128,7 @@ class RenderedMask:
     cropped_png: CroppedPng | None = None
     polygons: tuple[Polygon, ...] | None = None
     low_res_logits: LowResLogits | None = None
+    granularity: Granularity | None = None
     handle: MaskHandle | None = field(default=None, compare=False)
 
     @property

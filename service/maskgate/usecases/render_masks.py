@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from maskgate.domain.granularity import granularities
 from maskgate.domain.mask import masks_of
 from maskgate.usecases.write_mask import WriteMask
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from maskgate.domain.call import Call
     from maskgate.domain.frame import Frame
     from maskgate.domain.mask import DecodedMasks
@@ -39,5 +43,13 @@ class RenderMasks:
         """Do the same for a caller that holds a permit of another tier."""
         most = 1 if output.best_alone else None
         return await self._offload(
-            lambda: tuple(self._write(mask, output) for mask in masks_of(decoded, frame, most=most))
+            lambda: _told_apart([self._write(mask, output) for mask in masks_of(decoded, frame, most=most)])
         )
+
+
+def _told_apart(masks: Sequence[RenderedMask]) -> tuple[RenderedMask, ...]:
+    """Say of several readings which is the whole, the part and the subpart."""
+    if len(masks) == 1:
+        return tuple(masks)
+    names = granularities([mask.area for mask in masks])
+    return tuple(replace(mask, granularity=name) for mask, name in zip(masks, names, strict=True))

@@ -7,6 +7,7 @@ import pytest
 
 from maskgate.client import _answers, _asking
 from maskgate.client._errors import error_of_part
+from maskgate.domain.granularity import Granularity
 from maskgate.domain.mask_prompt import LogitsSource, MaskSource, PngSource
 from maskgate.domain.outline import Polygon
 from maskgate.domain.output import CroppedPng, LowResLogits, MaskFormat, MaskOutput, RenderedMask
@@ -27,6 +28,7 @@ MASK = RenderedMask(
     cropped_png=CroppedPng(b"part", 1, 2),
     polygons=(Polygon((0, 0, 5, 0, 5, 4, 0, 4), ((1, 1, 1, 2, 2, 2, 2, 1),), 19),),
     low_res_logits=LowResLogits(b"\0" * 8, 2, 1.5, 2.0),
+    granularity=Granularity.SUBPART,
 )
 EMPTY = RenderedMask(predicted_iou=0.25, stability_score=0.0, token=0, area=0, box=None)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from pycocotools import mask as coco
@@ -17,7 +17,7 @@ from tests.unit.transport.skins import SKINS
 from tests.unit.transport.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from tests.unit.transport.skins import Answer, Skin
 
@@ -174,6 +174,22 @@ async def test_tokens_tell_the_masks_apart(skin: Skin) -> None:
     answers = [await skin.segment(PHOTO_ID, CLICK, multimask=kind) for kind in ("auto", "single", "all")]
 
     assert [[2], [0], [2, 3, 1]] == [[mask["token"] for mask in answer.payload["masks"]] for answer in answers]
+
+
+async def test_readings_are_told_apart_by_size(skin: Skin) -> None:
+    """Of the readings of one prompt the largest is the whole, the smallest the subpart; a lone mask is not told."""
+    await skin.upload(PHOTO)
+
+    answers = [await skin.segment(PHOTO_ID, CLICK, multimask=kind) for kind in ("auto", "all")]
+    lone, readings = (answer.payload["masks"] for answer in answers)
+
+    by_size = sorted(readings, key=lambda mask: -int(mask["area"]))
+    assert ["unspecified", "whole", "part", "subpart"] == [_granularity(mask) for mask in (*lone, *by_size)]
+
+
+def _granularity(mask: Mapping[str, Any]) -> str:
+    """Over gRPC what is not told has a name, over REST it is null."""
+    return str(mask["granularity"] or "unspecified").lower().removeprefix("granularity_")
 
 
 async def test_points_and_box_reach_the_decoder(skin: Skin, world: World) -> None:

@@ -21,6 +21,13 @@ class CoordinateSpace(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     COORDINATE_SPACE_PIXELS: _ClassVar[CoordinateSpace]
     COORDINATE_SPACE_NORMALIZED: _ClassVar[CoordinateSpace]
 
+class Granularity(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    GRANULARITY_UNSPECIFIED: _ClassVar[Granularity]
+    GRANULARITY_WHOLE: _ClassVar[Granularity]
+    GRANULARITY_PART: _ClassVar[Granularity]
+    GRANULARITY_SUBPART: _ClassVar[Granularity]
+
 class MaskFormat(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     MASK_FORMAT_UNSPECIFIED: _ClassVar[MaskFormat]
@@ -44,6 +51,10 @@ MULTIMASK_STABLE: Multimask
 COORDINATE_SPACE_UNSPECIFIED: CoordinateSpace
 COORDINATE_SPACE_PIXELS: CoordinateSpace
 COORDINATE_SPACE_NORMALIZED: CoordinateSpace
+GRANULARITY_UNSPECIFIED: Granularity
+GRANULARITY_WHOLE: Granularity
+GRANULARITY_PART: Granularity
+GRANULARITY_SUBPART: Granularity
 MASK_FORMAT_UNSPECIFIED: MaskFormat
 MASK_FORMAT_COCO_RLE: MaskFormat
 MASK_FORMAT_PNG: MaskFormat
@@ -272,7 +283,7 @@ class Box(_message.Message):
     def __init__(self, x1: _Optional[float] = ..., y1: _Optional[float] = ..., x2: _Optional[float] = ..., y2: _Optional[float] = ...) -> None: ...
 
 class Mask(_message.Message):
-    __slots__ = ("rle", "predicted_iou", "area", "box", "stability_score", "token", "mask_handle", "png", "cropped_png", "polygons", "low_res_logits")
+    __slots__ = ("rle", "predicted_iou", "area", "box", "stability_score", "token", "mask_handle", "png", "cropped_png", "polygons", "low_res_logits", "granularity")
     RLE_FIELD_NUMBER: _ClassVar[int]
     PREDICTED_IOU_FIELD_NUMBER: _ClassVar[int]
     AREA_FIELD_NUMBER: _ClassVar[int]
@@ -284,6 +295,7 @@ class Mask(_message.Message):
     CROPPED_PNG_FIELD_NUMBER: _ClassVar[int]
     POLYGONS_FIELD_NUMBER: _ClassVar[int]
     LOW_RES_LOGITS_FIELD_NUMBER: _ClassVar[int]
+    GRANULARITY_FIELD_NUMBER: _ClassVar[int]
     rle: Rle
     predicted_iou: float
     area: int
@@ -295,7 +307,8 @@ class Mask(_message.Message):
     cropped_png: CroppedPng
     polygons: _containers.RepeatedCompositeFieldContainer[Polygon]
     low_res_logits: LowResLogits
-    def __init__(self, rle: _Optional[_Union[Rle, _Mapping]] = ..., predicted_iou: _Optional[float] = ..., area: _Optional[int] = ..., box: _Optional[_Union[Box, _Mapping]] = ..., stability_score: _Optional[float] = ..., token: _Optional[int] = ..., mask_handle: _Optional[str] = ..., png: _Optional[bytes] = ..., cropped_png: _Optional[_Union[CroppedPng, _Mapping]] = ..., polygons: _Optional[_Iterable[_Union[Polygon, _Mapping]]] = ..., low_res_logits: _Optional[_Union[LowResLogits, _Mapping]] = ...) -> None: ...
+    granularity: Granularity
+    def __init__(self, rle: _Optional[_Union[Rle, _Mapping]] = ..., predicted_iou: _Optional[float] = ..., area: _Optional[int] = ..., box: _Optional[_Union[Box, _Mapping]] = ..., stability_score: _Optional[float] = ..., token: _Optional[int] = ..., mask_handle: _Optional[str] = ..., png: _Optional[bytes] = ..., cropped_png: _Optional[_Union[CroppedPng, _Mapping]] = ..., polygons: _Optional[_Iterable[_Union[Polygon, _Mapping]]] = ..., low_res_logits: _Optional[_Union[LowResLogits, _Mapping]] = ..., granularity: _Optional[_Union[Granularity, str]] = ...) -> None: ...
 
 class Error(_message.Message):
     __slots__ = ("code", "reason", "message", "metadata")

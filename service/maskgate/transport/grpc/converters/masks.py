@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+from maskgate.domain.granularity import Granularity
 from maskgate.transport.grpc._pb import segmentation_pb2 as pb
 from maskgate.transport.grpc.converters.timing import from_timing
 
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
     from maskgate.usecases.segment import Segmentation
 
 
+_GRANULARITY = {
+    Granularity.WHOLE: pb.GRANULARITY_WHOLE,
+    Granularity.PART: pb.GRANULARITY_PART,
+    Granularity.SUBPART: pb.GRANULARITY_SUBPART,
+}
 _T = TypeVar("_T")
 _Written = TypeVar("_Written")
 
@@ -47,6 +53,7 @@ def from_mask(mask: RenderedMask) -> pb.Mask:
         cropped_png=_if_any(_from_crop, mask.cropped_png),
         polygons=map(_from_polygon, mask.polygons or ()),
         low_res_logits=_if_any(_from_logits, mask.low_res_logits),
+        granularity=_if_any(_GRANULARITY.__getitem__, mask.granularity),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pydantic import BaseModel, Field
 
@@ -97,6 +97,9 @@ class Mask(BaseModel):
     cropped_png: CroppedPng | None = Field(description="The part inside the box; null also for an empty mask.")
     polygons: list[Polygon] | None = Field(description="The parts of the mask, the largest first.")
     low_res_logits: LowResLogits | None = Field(description="What the mask was made of.")
+    granularity: Literal["whole", "part", "subpart"] | None = Field(
+        description="Which reading of an ambiguous prompt it is, by area; null where there is but one mask."
+    )
 
     @classmethod
     def of(cls, mask: output.RenderedMask) -> Mask:
@@ -113,6 +116,7 @@ class Mask(BaseModel):
             cropped_png=_if_any(CroppedPng.of, mask.cropped_png),
             polygons=None if mask.polygons is None else [Polygon.of(polygon) for polygon in mask.polygons],
             low_res_logits=_if_any(LowResLogits.of, mask.low_res_logits),
+            granularity=None if mask.granularity is None else mask.granularity.value,
         )
 
 
