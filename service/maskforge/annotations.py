@@ -1,6 +1,6 @@
 """Reads photos with masks from a folder: `images/` and a COCO-like `annotations.json`.
 
-On top of COCO, an image has a `source` and an annotation may have an `ignore` mask, pixels that
+On top of COCO, an image has a `source`; an annotation has a `kind` and may have an `ignore` mask, pixels that
 do not count. Masks are compressed COCO run lengths.
 """
 
@@ -23,11 +23,13 @@ RgbImage = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """One mask of a photo, still run-length encoded."""
+    """One mask of a photo, still run-length encoded; `kind` is instance, part, component, region or stuff."""
 
     area: int
     encoded: Mapping[str, Any]
     encoded_ignore: Mapping[str, Any] | None
+    kind: str = "instance"
+    category: str = ""
 
     def mask(self) -> BoolMask:
         """Decode the mask: bool [h,w], pixels of the original photo."""
@@ -65,17 +67,24 @@ class Photo:
 def read_photos(folder: Path, smallest_share: float) -> list[Photo]:
     """Read the photos that have masks covering at least `smallest_share`; crowds are skipped."""
     catalogue = json.loads((folder / "annotations.json").read_text(encoding="utf-8"))
+    names = {category["id"]: category["name"] for category in catalogue.get("categories", ())}
     by_image: dict[int, list[Annotation]] = defaultdict(list)
     for entry in catalogue["annotations"]:
         if not entry.get("iscrowd"):
-            by_image[entry["image_id"]].append(_annotation(entry))
+            by_image[entry["image_id"]].append(_annotation(entry, names))
     photos = (_photo(folder, entry, by_image[entry["id"]]) for entry in catalogue["images"])
     sized = (photo.at_least(smallest_share) for photo in photos)
     return [photo for photo in sized if photo.annotations]
 
 
-def _annotation(entry: Mapping[str, Any]) -> Annotation:
-    return Annotation(int(entry["area"]), entry["segmentation"], entry.get("ignore"))
+def _annotation(entry: Mapping[str, Any], names: Mapping[int, str]) -> Annotation:
+    return Annotation(
+        int(entry["area"]),
+        entry["segmentation"],
+        entry.get("ignore"),
+        entry.get("kind", "instance"),
+        names.get(entry.get("category_id", 0), ""),
+    )
 
 
 def _photo(folder: Path, entry: Mapping[str, Any], annotations: list[Annotation]) -> Photo:

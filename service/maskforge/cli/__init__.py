@@ -1,4 +1,4 @@
-"""The command line: `maskforge pull | build | plan | train | evaluate`, one module a command."""
+"""The command line: `maskforge pull | build | plan | train | evaluate | name`, one module a command."""
 
 import logging
 
@@ -23,5 +23,6 @@ main = ForgeGroup(
         "plan": "maskforge.cli.plan",
         "train": "maskforge.cli.training",
         "evaluate": "maskforge.cli.evaluation",
+        "name": "maskforge.cli.naming",
     },
 )

@@ -15,9 +15,9 @@ from maskforge.clicks import tight_box
 from maskforge.evaluation.opening import Subject
 from maskforge.evaluation.overlap import Truth
 from maskforge.evaluation.ports import Predictor, Prompt, Tokens
-from maskforge.evaluation.processes import over_all
 from maskforge.evaluation.protocol import Record, box_prompt, chosen, click_prompt
 from maskforge.evaluation.statistics import sources_of
+from maskforge.processes import over_all
 
 TILE: Final = 220
 CAPTION: Final = 16

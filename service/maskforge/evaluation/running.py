@@ -14,9 +14,9 @@ from maskforge.evaluation.local import LocalPredictor
 from maskforge.evaluation.opening import LocalSubject, Subject
 from maskforge.evaluation.pace import Pace, PacedPredictor
 from maskforge.evaluation.ports import Predictor
-from maskforge.evaluation.processes import over_all
 from maskforge.evaluation.proposals import AverageRecall, Recall, average, measure_proposals
 from maskforge.evaluation.protocol import Record, measure
+from maskforge.processes import over_all
 
 
 def measure_masks(photos: Sequence[Photo], subject: Subject, processes: int) -> tuple[list[Record], Pace]:

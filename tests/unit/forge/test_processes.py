@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from maskforge.evaluation.processes import over_all
+from maskforge.processes import over_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
