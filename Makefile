@@ -35,6 +35,9 @@ check: .venv/.dev  ## Lint, types, import rules, contract, generated files
 	$(BIN)/buf format protos --diff --exit-code
 	$(BIN)/buf breaking protos --against protos/released.binpb
 	@$(BIN)/python docs/generate_metrics.py | diff docs/metrics.md - || { echo "docs/metrics.md is not what the code says: run make docs"; exit 1; }
+	@$(BIN)/python helm/generate_values.py schema | diff helm/maskgate/values.schema.json - && \
+	  $(BIN)/python helm/generate_values.py table | diff helm/maskgate/VALUES.md - || \
+	  { echo "helm/maskgate/values.schema.json or VALUES.md is not what values.yaml says: run make chart-values"; exit 1; }
 	@rm -rf .protos-check && PYTHON=$(BIN)/python protos/generate.sh .protos-check && \
 	  diff -r -x __pycache__ .protos-check $(PB) && rm -rf .protos-check || \
 	  { echo "$(PB) is not what protos/ generates: run make protos"; exit 1; }
@@ -99,8 +102,16 @@ observability-test: .venv/.dev .venv-triton/.ready .prometheus/.ready  ## Ask a 
 load: .venv/.dev .venv-triton/.ready .venv-load/.ready  ## Let annotators, a crowd, batches and first clicks at the service for two minutes; writes docs/load.md
 	$(BIN)/python -m loadtests $(ARGS)
 
+.PHONY: chart-test chart-values
+chart-test: .venv-chart/.ready .venv-triton/.ready  ## Render, validate, install and upgrade the Helm chart, with the real helm and a double of Kubernetes
+	.venv-chart/bin/python -m pytest -p no:cloudcoil tests/chart $(ARGS)
+
+chart-values: .venv/.dev  ## Write the schema and the table of the chart's values from their comments
+	$(BIN)/python helm/generate_values.py schema > helm/maskgate/values.schema.json
+	$(BIN)/python helm/generate_values.py table > helm/maskgate/VALUES.md
+
 clean:  ## Remove what the other verbs have made, the environments too
-	rm -rf .venv .venv-triton .venv-peers .venv-load .venv-envoy .prometheus .protos-check out build dist
+	rm -rf .venv .venv-triton .venv-peers .venv-load .venv-envoy .venv-chart .prometheus .protos-check out build dist
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .schemathesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -147,4 +158,13 @@ clean:  ## Remove what the other verbs have made, the environments too
 .venv-load/.ready: loadtests/requirements.txt
 	$(PYTHON) -m venv .venv-load
 	.venv-load/bin/pip install --quiet --disable-pip-version-check --requirement loadtests/requirements.txt
+	@touch $@
+
+# The models of Kubernetes' kinds bring a web framework and a pytest plugin. What is tested is .venv's.
+.venv-chart/.ready: tests/chart/requirements.txt helm/get-helm | .venv/.dev
+	$(PYTHON) -m venv .venv-chart
+	.venv-chart/bin/pip install --quiet --disable-pip-version-check --requirement tests/chart/requirements.txt
+	helm/get-helm .venv-chart/bin
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > \
+	  $$(.venv-chart/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/tested.pth
 	@touch $@
