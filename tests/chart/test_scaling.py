@@ -1,0 +1,89 @@
+"""Scaling, rules and the exporter agree: expressions are about metrics that there are, and about this release."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from maskgate.telemetry import Metrics
+from tests.chart.cases import everything, rendered
+from tests.chart.helm import NAMESPACE, RELEASE
+from tests.chart.objects import named, of_kind
+
+if TYPE_CHECKING:
+    from tests.chart.helm import Object
+
+OURS, TRITONS = r"(?<![:\w])maskgate_\w+", r"(?<![:\w])nv_\w+"
+"""Metrics that are scraped; those that rules record have colons."""
+
+
+def exposed() -> set[str]:
+    """The gateway's series."""
+    registry = CollectorRegistry()
+    Metrics(registry)
+    return {sample.name for family in registry.collect() for sample in family.samples} | {
+        f"{name}{suffix}"
+        for family in registry.collect()
+        for name in (family.name,)
+        for suffix in ({"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count")}.get(family.type, ("",)))
+    }
+
+
+@pytest.mark.parametrize("kind", ["ScaledObject", "PrometheusRule"])
+def test_metrics_are_exposed(kind: str) -> None:
+    """Each metric of ours that an expression names is one that the gateway exposes."""
+    named_here = {
+        name for it in of_kind(everything(), kind) for name in re.findall(rf"{OURS}(?![:\w])", _expressions(it))
+    }
+
+    assert named_here
+    assert named_here <= exposed()
+
+
+@pytest.mark.parametrize("kind", ["ScaledObject", "PrometheusRule"])
+def test_expressions_are_about_this_release(kind: str) -> None:
+    """Whatever is selected is of this release and namespace: there may be others that Prometheus scrapes."""
+    for it in of_kind(everything(), kind):
+        selectors = re.findall(rf"(?:{OURS}|{TRITONS})(?![:\w])(\{{[^}}]*\}})?", _expressions(it))
+        assert all(f'release="{RELEASE}",namespace="{NAMESPACE}"' in selector for selector in selectors)
+
+
+def _expressions(document: Object) -> str:
+    spec = document["spec"]
+    if document["kind"] == "ScaledObject":
+        return "\n".join(trigger["metadata"]["query"] for trigger in spec["triggers"])
+    return "\n".join(rule["expr"] for group in spec["groups"] for rule in group["rules"])
+
+
+@pytest.mark.parametrize(("case", "encoders"), [("keda", 1), ("production", 2)])
+def test_gpu_models_share_the_load(case: str, encoders: int) -> None:
+    """Of several GPU models each is asked for its part: the target of one replica is as many times as high."""
+    target = _threshold(everything(), "maskgate-encoder-cpu")
+    scaled = [it for it in of_kind(rendered(case), "ScaledObject") if "-encoder-" in it["metadata"]["name"]]
+
+    assert [encoders * target] * encoders == [_threshold([it], it["metadata"]["name"]) for it in scaled]
+
+
+def _threshold(documents: list[Object], name: str) -> float:
+    return float(named(documents, "ScaledObject", name)["spec"]["triggers"][0]["metadata"]["threshold"])
+
+
+def test_both_ways_of_scaling_ask_for_the_same() -> None:
+    """A HorizontalPodAutoscaler has KEDA's signals, targets and bounds, and the adapter's rules make its metrics."""
+    keda, hpa = everything(), rendered("hpa")
+    rules = named(hpa, "ConfigMap", "maskgate-adapter-rules")["data"]["external.yaml"]
+    for scaled in of_kind(keda, "ScaledObject"):
+        other = named(hpa, "HorizontalPodAutoscaler", scaled["metadata"]["name"])["spec"]
+        assert len(scaled["spec"]["triggers"]) == len(other["metrics"])
+        for trigger, metric in zip(scaled["spec"]["triggers"], other["metrics"], strict=True):
+            target = int(metric["external"]["target"]["averageValue"].removesuffix("m")) / 1000
+            assert math.isclose(float(trigger["metadata"]["threshold"]), target)
+            assert f"as: {metric['external']['metric']['name']} }}" in rules
+        assert (scaled["spec"]["minReplicaCount"], scaled["spec"]["maxReplicaCount"]) == (
+            other["minReplicas"],
+            other["maxReplicas"],
+        )

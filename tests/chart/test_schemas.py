@@ -1,0 +1,52 @@
+"""Every object is one of its kind, for the oldest, a middle and the newest Kubernetes."""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+
+import pytest
+
+from tests.chart.cases import CASES, everything, rendered
+from tests.chart.schemas import validate
+
+
+@pytest.mark.parametrize("kubernetes", ["1.30", "1.33", "1.37"])
+@pytest.mark.parametrize("case", CASES)
+def test_objects_are_valid(case: str, kubernetes: str) -> None:
+    """Each has the fields of its kind, and no others."""
+    for document in rendered(case, kubernetes=kubernetes):
+        validate(document, kubernetes)
+
+
+def test_what_others_add_is_valid() -> None:
+    """In a cluster that has KEDA and the Prometheus operator their objects come by themselves."""
+    documents = everything()
+    for document in documents:
+        validate(document, "1.37")
+
+    assert {"ScaledObject", "ServiceMonitor", "PrometheusRule"} <= {document["kind"] for document in documents}
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "ScaledObject", "ServiceMonitor", "PrometheusRule"])
+def test_a_field_that_does_not_exist_is_noticed(kind: str) -> None:
+    """The schemas are strict: a misspelt field is an error, in those that others add, too."""
+    document = copy.deepcopy(next(it for it in everything() if it["kind"] == kind))
+    document["spec"]["replicass"] = 1
+
+    with pytest.raises(Exception, match="replicass"):
+        validate(document, "1.37")
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_names_are_given_once(case: str) -> None:
+    """No two objects of a kind have one name."""
+    names = Counter((document["kind"], document["metadata"]["name"]) for document in rendered(case))
+
+    assert [] == [name for name, count in names.items() if count > 1]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_everything_is_in_the_namespace(case: str) -> None:
+    """Nothing is installed elsewhere, nor for the whole cluster."""
+    assert {"vision"} == {document["metadata"]["namespace"] for document in rendered(case)}
