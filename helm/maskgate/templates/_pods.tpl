@@ -68,6 +68,8 @@ topologySpreadConstraints:
   - maxSkew: 1
     topologyKey: {{ $key }}
     whenUnsatisfiable: ScheduleAnyway
+    # During a rollout the pods that go do not count.
+    matchLabelKeys: [pod-template-hash]
     labelSelector:
       matchLabels: {{- $ | nindent 8 }}
   {{- end }}

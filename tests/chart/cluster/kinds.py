@@ -66,7 +66,7 @@ def status_of(document: Object) -> Object | None:
         case "Job":
             return {"succeeded": 1, "conditions": [_true("Complete")]}
         case "PersistentVolumeClaim":
-            return {"phase": "Bound"}
+            return {"phase": "Pending"}  # until somebody mounts it, as with WaitForFirstConsumer
         case _:
             return None
 
