@@ -24,6 +24,7 @@ CHART: Final = Path(__file__).parent / "maskgate"
 ENVIRONMENT: Final = CHART / "templates" / "_gateway.tpl"
 SCHEMA_WORD: Final = "@schema "
 SETTINGS_WORD: Final = "@settings"
+SIGNALS_WORD: Final = "@signals"
 INDENT: Final = 2
 
 NAMES: Final = {bool: "boolean", int: "number", float: "number", str: "string", list: "array", dict: "object"}
@@ -121,6 +122,8 @@ def _value(path: tuple[str, ...], default: Any, comment: list[str]) -> Value:  #
             added |= json.loads(line.removeprefix(SCHEMA_WORD))
         elif line == SETTINGS_WORD:
             added |= {"properties": dict(_settings())}
+        elif line == SIGNALS_WORD:
+            added |= {"properties": dict(_signals())}
     return Value(path, default, " ".join(word.strip() for word in words), added)
 
 
@@ -130,6 +133,14 @@ def _settings() -> Iterator[tuple[str, dict[str, Any]]]:
     for name, schema in sorted(Settings.model_json_schema()["properties"].items()):
         if name not in taken:
             yield name, {key: value for key, value in schema.items() if key not in {"default", "title"}}
+
+
+def _signals() -> Iterator[tuple[str, dict[str, Any]]]:
+    tiers = yaml.safe_load((CHART / "files" / "scaling.yaml").read_text(encoding="utf-8"))["tiers"]
+    for tier in tiers.values():
+        for signal in tier["signals"]:
+            described = f"What one replica takes of it; otherwise {signal['target']}."
+            yield signal["name"], {"description": described, "type": "number", "exclusiveMinimum": 0}
 
 
 def schema_of_all(values: dict[str, Value]) -> dict[str, Any]:

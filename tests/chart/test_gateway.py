@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from fastapi.routing import APIRoute
 
 from maskgate.settings import Settings
-from maskgate.transport.rest.app import create_app
-from tests.chart.cases import CASES, everything, rendered
-from tests.chart.objects import environment, named, of_kind, options, pod, pods
+from tests.chart.cases import CASES, rendered
+from tests.chart.objects import environment, named, options, pod, pods
 
 if TYPE_CHECKING:
     from tests.chart.helm import Object
@@ -77,40 +75,6 @@ def test_encoders_are_found(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_who_may_be_away_is_waited_for(case: str, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where all encoders may be scaled to zero the gateway knows how long one takes to start."""
     assert seconds == settings_of(rendered(case), monkeypatch).encoder_start_seconds
-
-
-def test_probes_ask_what_is_answered() -> None:
-    """The paths of the gateway's probes and of Prometheus are routes of its REST app."""
-    routes = _operations()
-    asked = {
-        probe["httpGet"]["path"]
-        for it in pods(rendered("defaults"))
-        for probe in (it.container("gateway") if "gateway" in it.of else {}).values()
-        if isinstance(probe, dict) and "httpGet" in probe
-    }
-    scraped = {
-        endpoint["path"] for it in of_kind(everything(), "ServiceMonitor") for endpoint in it["spec"]["endpoints"]
-    }
-
-    assert {"/livez", "/readyz"} == asked
-    assert {"/metrics"} == scraped
-    assert asked | scraped <= routes
-
-
-def _operations() -> set[str]:
-    unused: Any = None
-    app = create_app(unused, streams=unused, observer=_Traffic(), health=unused, exposition=unused, max_upload_bytes=1)
-    return {route.path for route in app.routes if isinstance(route, APIRoute)}
-
-
-class _Traffic:
-    """Counts nothing."""
-
-    def traffic(self, protocol: str) -> None:
-        del protocol
-
-
-# Time and memory
 
 
 @pytest.mark.parametrize("case", CASES)

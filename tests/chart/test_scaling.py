@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from maskgate.telemetry import Metrics
 from tests.chart.cases import everything, rendered
-from tests.chart.helm import NAMESPACE, RELEASE
+from tests.chart.helm import NAMESPACE, RELEASE, template
 from tests.chart.objects import named, of_kind
 
 if TYPE_CHECKING:
@@ -77,13 +76,37 @@ def test_both_ways_of_scaling_ask_for_the_same() -> None:
     keda, hpa = everything(), rendered("hpa")
     rules = named(hpa, "ConfigMap", "maskgate-adapter-rules")["data"]["external.yaml"]
     for scaled in of_kind(keda, "ScaledObject"):
-        other = named(hpa, "HorizontalPodAutoscaler", scaled["metadata"]["name"])["spec"]
-        assert len(scaled["spec"]["triggers"]) == len(other["metrics"])
-        for trigger, metric in zip(scaled["spec"]["triggers"], other["metrics"], strict=True):
-            target = int(metric["external"]["target"]["averageValue"].removesuffix("m")) / 1000
-            assert math.isclose(float(trigger["metadata"]["threshold"]), target)
+        other = _hpa(hpa, scaled)["spec"]
+        assert _targets(scaled) == [pytest.approx(target) for target in _targets(_hpa(hpa, scaled))]
+        for metric in other["metrics"]:
             assert f"as: {metric['external']['metric']['name']} }}" in rules
         assert (scaled["spec"]["minReplicaCount"], scaled["spec"]["maxReplicaCount"]) == (
             other["minReplicas"],
             other["maxReplicas"],
         )
+
+
+def _hpa(documents: list[Object], scaled: Object) -> Object:
+    return named(documents, "HorizontalPodAutoscaler", scaled["metadata"]["name"])
+
+
+@pytest.mark.parametrize("mode", ["keda", "hpa"])
+def test_targets_may_be_ours(mode: str) -> None:
+    """What one replica takes of a signal is as the values say, and that of the others as the file says."""
+    documents = template({"autoscaling": {"mode": mode, "targets": {"in-flight": 0.5}}})
+    (scaled,) = [
+        it
+        for it in of_kind(documents, "ScaledObject", "HorizontalPodAutoscaler")
+        if it["metadata"]["name"] == "maskgate-gateway"
+    ]
+
+    first, second = _targets(scaled)
+    assert 0.5 == first
+    assert 0.5 != second
+
+
+def _targets(scaled: Object) -> list[float]:
+    if scaled["kind"] == "ScaledObject":
+        return [float(trigger["metadata"]["threshold"]) for trigger in scaled["spec"]["triggers"]]
+    quantities = [metric["external"]["target"]["averageValue"] for metric in scaled["spec"]["metrics"]]
+    return [int(quantity.removesuffix("m")) / 1000 for quantity in quantities]

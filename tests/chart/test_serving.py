@@ -10,9 +10,9 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from maskgate.client import Client, errors
-from tests.chart.cases import rendered
+from tests.chart.cases import everything, rendered
 from tests.chart.helm import ROOT
-from tests.chart.objects import pod
+from tests.chart.objects import of_kind, pod
 from tests.chart.site import Site, site
 from tests.integration.replicas.gateways import sample, wait_until
 
@@ -31,13 +31,16 @@ def running(valkey: EmbeddedStack, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def test_probes_are_answered(running: Site) -> None:
-    """Each container's probes find what they ask for, at the ports that they name."""
+    """Each container's probes find what they ask for, and Prometheus what it scrapes."""
     documents = rendered("defaults")
     gateway = pod(documents, "maskgate-gateway").container("gateway")
     for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
         assert 200 == _get(running, "http", gateway[probe]["httpGet"]["path"])
-    for tier in ("decoder", "encoder"):
-        assert 200 == _get(running, f"{tier}-metrics", "/metrics")
+    (path,) = {
+        endpoint["path"] for it in of_kind(everything(), "ServiceMonitor") for endpoint in it["spec"]["endpoints"]
+    }
+    for port in ("http", "decoder-metrics", "encoder-metrics"):
+        assert 200 == _get(running, port, path)
     with grpc.insecure_channel(running.address("encoder")) as channel:
         stub = health_pb2_grpc.HealthStub(channel)  # type: ignore[no-untyped-call]
         answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=5)

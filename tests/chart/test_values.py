@@ -34,7 +34,9 @@ CHANGED: dict[str, Any] = {
     "networkPolicy.clients": [{"podSelector": {"matchLabels": {"app": "studio"}}}],
     "images.pullSecrets": ["registry"],
     "encoder.surge": 0,
+    "encoder.startSeconds": 300,
     "gpus": {"a10": {}},
+    "autoscaling.targets": {"in-flight": 16},
     "autoscaling.prometheus": "http://elsewhere:9090",
     "tracing.endpoint": "http://elsewhere:4318",
 }
@@ -139,6 +141,7 @@ def test_lint(example: str) -> None:
         ({"gateway": {"replicas": "two"}}, "got string, want integer"),
         ({"gpus": {"l4": {"label": "x"}}}, "additional properties 'label'"),
         ({"gpus": {"L4": {}}}, "invalid propertyName 'L4'"),
+        ({"autoscaling": {"targets": {"inflight": 1}}}, "additional properties 'inflight'"),
         ({"topology": "three"}, "must be one of 'split', 'all-in-one'"),
         ({"models": {"names": []}}, "minItems"),
         ({"images": {"gateway": {"digest": "latest"}}}, "does not match pattern"),

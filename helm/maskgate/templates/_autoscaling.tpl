@@ -9,6 +9,12 @@
 {{- printf "%s_%s" (include "maskgate.fullname" (index . 0)) (index . 1) | replace "-" "_" -}}
 {{- end }}
 
+{{/* What one replica takes of a signal, of several Deployments that share it. Takes (list root signal share). */}}
+{{- define "maskgate.target" -}}
+{{- $signal := index . 1 -}}
+{{- mulf (get (index . 0).Values.autoscaling.targets $signal.name | default $signal.target) (index . 2) -}}
+{{- end }}
+
 {{/* Takes (list root target). */}}
 {{- define "maskgate.keda" -}}
 {{- $root := index . 0 -}}{{- $it := index . 1 -}}
@@ -34,7 +40,7 @@ spec:
       metadata:
         serverAddress: {{ $root.Values.autoscaling.prometheus }}
         query: {{ .query | quote }}
-        threshold: {{ mulf .target $it.share | toString | quote }}
+        threshold: {{ include "maskgate.target" (list $root . $it.share) | quote }}
         activationThreshold: {{ .activation | toString | quote }}
         # No answer is an answer that is missing: the fallback, and not none at all.
         ignoreNullValues: "false"
@@ -58,6 +64,6 @@ spec:
       external:
         metric: { name: {{ include "maskgate.externalMetric" (list $root .name) }} }
         {{- /* Thousandths: a quantity of Kubernetes knows no others. */}}
-        target: { type: AverageValue, averageValue: {{ round (mulf .target $it.share 1000) 0 | int64 }}m }
+        target: { type: AverageValue, averageValue: {{ include "maskgate.target" (list $root . $it.share) | float64 | mulf 1000 | int64 }}m }
     {{- end }}
 {{- end }}
