@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import grpc
 import httpx
 import pytest
+from click.testing import CliRunner
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from maskgate.cli import main
 from maskgate.client import Client, errors
 from tests.chart.cases import everything, rendered
 from tests.chart.helm import ROOT
@@ -53,18 +55,36 @@ def _get(running: Site, name: str, path: str) -> int:
 
 def test_a_click_goes_through_both_tiers(running: Site) -> None:
     """An image is encoded by the encoder, once, and clicks reach the decoder through shared memory."""
+    before = {
+        stage: _sample(running, "maskgate_inference_duration_seconds_count", stage=stage)
+        for stage in ("encode", "decode")
+    }
     with Client(running.address("grpc")) as client:
         image = client.image(PHOTOS / "cat.jpg")
         masks = [image.segment(points=[(160, 180)]), image.segment(points=[(100, 100)])]
 
     assert all(answer.masks.any() for answer in masks)
-    assert 1 == _sample(running, "maskgate_inference_duration_seconds_count", stage="encode")
-    assert 2 == _sample(running, "maskgate_inference_duration_seconds_count", stage="decode")
+    assert 1 == _sample(running, "maskgate_inference_duration_seconds_count", stage="encode") - before["encode"]
+    assert 2 == _sample(running, "maskgate_inference_duration_seconds_count", stage="decode") - before["decode"]
     assert 0 == _sample(running, "maskgate_inference_sent_bytes_total", stage="decode", way="inline")
 
 
 def _sample(running: Site, name: str, **labels: str) -> float:
     return sample(f"http://{running.address('http')}/metrics", name, **labels)
+
+
+def test_the_doctor_finds_all_well(running: Site) -> None:
+    """What the pod of `helm test` runs ends well."""
+    (test,) = of_kind(rendered("defaults"), "Pod")
+    here = {
+        "http://maskgate:8080": f"http://{running.address('http')}",
+        "maskgate:50051": running.address("grpc"),
+    }
+    words = [here.get(word, word) for word in test["spec"]["containers"][0]["args"]]
+
+    result = CliRunner().invoke(main, words)
+
+    assert 0 == result.exit_code, result.output
 
 
 def test_clicks_go_on_without_encoders(running: Site) -> None:
