@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -273,10 +274,42 @@ def test_many_prompts_are_computed_one_by_one(backend: ModuleType) -> None:
     labels = np.arange(6, dtype=np.float32).reshape(1, 3, 2)
     inputs = {"image_embeddings": np.full((1, 4), 2.0), "point_labels": labels, "select": np.ones((1, 3))}
 
-    answer = backend.networks.PromptByPrompt(network).infer(inputs, wanted=["best_mask"])
+    answer = backend.networks.PromptByPrompt(network, threads=2).infer(inputs, wanted=["best_mask"])
 
     assert [((1, 4), (1, 1, 2), (1, 1))] * 3 == network.shapes
     assert (2 * labels).tolist() == answer["best_mask"].tolist()
+
+
+class MeetingNetwork(PromptNetwork):
+    """Answers a prompt when another one has come, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._meeting = threading.Barrier(2)
+
+    def infer(
+        self, inputs: Mapping[str, NDArray[np.generic]], *, wanted: Iterable[str]
+    ) -> dict[str, NDArray[np.generic]]:
+        self._meeting.wait(5)
+        return super().infer(inputs, wanted=wanted)
+
+
+def test_many_prompts_are_computed_abreast(backend: ModuleType) -> None:
+    """As many at once as there are threads; the answers are in the order of the prompts all the same."""
+    labels = np.arange(8, dtype=np.float32).reshape(1, 4, 2)
+    inputs = {"image_embeddings": np.ones((1, 4)), "point_labels": labels, "select": np.ones((1, 4))}
+
+    answer = backend.networks.PromptByPrompt(MeetingNetwork(), threads=2).infer(inputs, wanted=["best_mask"])
+
+    assert labels.tolist() == answer["best_mask"].tolist()
+
+
+def test_everything_gets_a_core_a_prompt(compiled_models: ModuleType, backend: ModuleType) -> None:
+    """The part of the graph for grids of points runs once on each core, that of clicks on all of them."""
+    grid, click = (compiled_models.properties(part) for part in (backend.networks.GRID, backend.networks.PLAIN))
+
+    assert (grid["INFERENCE_NUM_THREADS"], 1) == (grid["NUM_STREAMS"], click["NUM_STREAMS"])
+    assert click["INFERENCE_NUM_THREADS"] == grid["INFERENCE_NUM_THREADS"]
 
 
 @pytest.mark.parametrize(("labels", "selects"), [(2, 3), (0, 0)])
@@ -285,7 +318,7 @@ def test_inputs_must_agree_on_the_prompts(backend: ModuleType, labels: int, sele
     inputs = {"point_labels": np.zeros((1, labels, 8)), "select": np.zeros((1, selects))}
 
     with pytest.raises(backend.InvalidCall, match="number of prompts"):
-        backend.networks.PromptByPrompt(PromptNetwork()).infer(inputs, wanted=["best_mask"])
+        backend.networks.PromptByPrompt(PromptNetwork(), threads=2).infer(inputs, wanted=["best_mask"])
 
 
 def test_a_seldom_graph_is_compiled_when_it_is_needed(backend: ModuleType, tmp_path: Path) -> None:

@@ -37,10 +37,12 @@ class Part(NamedTuple):
     Attributes:
         zero: Inputs that are known to be zero, and not given any more; their shapes must be fixed.
         outputs: The only outputs that are wanted; None for all of them.
+        abreast: Whether inferences come at once: each then gets a core, instead of all cores one after another.
     """
 
     zero: frozenset[str] = frozenset()
     outputs: frozenset[str] | None = None
+    abreast: bool = False
 
     def inputs_of(self, config: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         """Those of a configuration that are still given."""
@@ -83,12 +85,12 @@ class CompiledModels:
         if self._folder is None or sum(file.stat().st_size for file in files) > LARGEST_KEPT:
             return self._compile(onnx, config, part)
         kept = self._folder / f"{self._key(files, config, part)}.blob"
-        return self._read(kept) or self._compile_and_keep(kept, onnx, config, part)
+        return self._read(kept, part) or self._compile_and_keep(kept, onnx, config, part)
 
-    def _read(self, kept: Path) -> openvino.CompiledModel | None:
+    def _read(self, kept: Path, part: Part) -> openvino.CompiledModel | None:
         """Reads a file back, and marks it as used; None if it is not there, or damaged."""
         try:
-            compiled = self._core.import_model(io.BytesIO(kept.read_bytes()), "CPU", properties())
+            compiled = self._core.import_model(io.BytesIO(kept.read_bytes()), "CPU", properties(part))
             kept.touch()
         except (OSError, RuntimeError):
             return None
@@ -110,7 +112,7 @@ class CompiledModels:
         graph.reshape(shapes(config))
         restrict(graph, part)
         attention_in_parts.split_attentions(graph)
-        return self._core.compile_model(graph, "CPU", properties())
+        return self._core.compile_model(graph, "CPU", properties(part))
 
     def _key(self, files: Iterable[Path], config: Mapping[str, Any], part: Part) -> str:
         """Names all that a compiled graph depends on: graph, shapes, settings, OpenVINO and the CPU."""
@@ -118,7 +120,9 @@ class CompiledModels:
         wanted = {name: str(shape) for name, shape in shapes(config).items()}
         names = [sorted(part.zero), part.outputs and sorted(part.outputs)]
         largest = attention_in_parts.LARGEST_SCORES
-        circumstances = json.dumps([wanted, names, largest, properties(), openvino.__version__, device], sort_keys=True)
+        circumstances = json.dumps(
+            [wanted, names, largest, properties(part), openvino.__version__, device], sort_keys=True
+        )
         return hashlib.sha256(b"".join(file.read_bytes() for file in files) + circumstances.encode()).hexdigest()
 
 
@@ -173,17 +177,19 @@ def shapes(config: Mapping[str, Any]) -> dict[str, openvino.PartialShape]:
     }
 
 
-def properties() -> dict[str, Any]:
-    """OpenVINO's settings: answer one batch as fast as the cores allow, and compute as the graph says.
+def properties(part: Part = WHOLE) -> dict[str, Any]:
+    """OpenVINO's settings: answer as fast as the cores allow, and compute as the graph says.
 
     Its precision is in its types, as TensorRT takes it; where the CPU has no bfloat16, OpenVINO computes in float32.
     Threads are not pinned: the instances of all models share these cores, and a pinned thread waits for its core
     while another one idles.
     """
+    cores = available_cores(CGROUP_QUOTA)
     return {
-        "PERFORMANCE_HINT": "LATENCY",
+        "PERFORMANCE_HINT": "THROUGHPUT" if part.abreast else "LATENCY",
+        "NUM_STREAMS": cores if part.abreast else 1,
         "INFERENCE_PRECISION_HINT": "dynamic",
-        "INFERENCE_NUM_THREADS": available_cores(CGROUP_QUOTA),
+        "INFERENCE_NUM_THREADS": cores,
         "ENABLE_CPU_PINNING": False,
     }
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from compiled_models import WHOLE, Part
+from compiled_models import CGROUP_QUOTA, WHOLE, Part, available_cores
 from graphs import InvalidCall, OnFirstUse, OnnxNetwork
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from graphs import Array, Network
@@ -21,9 +23,12 @@ NO_MASK = frozenset({HAS_MASK, MASK})
 PLAIN = Part(zero=NO_MASK, outputs=frozenset({"best_mask", "best_iou", "iou_predictions"}))
 """All that a prompt without a mask needs, if one mask is wanted for it: most clicks."""
 SEVERAL = Part(zero=NO_MASK, outputs=frozenset({"low_res_masks", "iou_predictions"}))
-"""All that a prompt without a mask needs, if all masks are wanted: everything in an image."""
-PARTS = (PLAIN, SEVERAL, WHOLE)
-"""The cheapest first."""
+"""All that a prompt without a mask needs, if all masks are wanted."""
+GRID = SEVERAL._replace(abreast=True)
+"""The same for many such prompts: everything in an image. Two cores take a third longer for one prompt at a time than
+for two, one each. The logits may differ from those of the others in the last bit, as the kernels do."""
+PARTS, PARTS_OF_MANY = (PLAIN, SEVERAL, WHOLE), (PLAIN, GRID, WHOLE)
+"""What one prompt, or one of many, is computed in: the cheapest first."""
 EMPTY_SLOT = -2.0
 ANY = -1
 """What a configuration says of an axis that has no fixed size."""
@@ -86,14 +91,15 @@ def _will_do(part: Part, wanted: Sequence[str], *, has_mask: bool) -> bool:
 
 
 class PromptByPrompt:
-    """Computes the prompts of a row one after another, each in a graph of fixed shape.
+    """Computes each prompt of a row by itself, in a graph of fixed shape, and as many abreast as the graph allows.
 
     A graph for any number of prompts would take half as long again for each of them (docs/adr/0015).
     """
 
-    def __init__(self, network: Network) -> None:
-        """Takes what computes one prompt."""
+    def __init__(self, network: Network, *, threads: int) -> None:
+        """Takes what computes one prompt, and how many may be asked of it at once."""
         self._network = network
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="prompts")
 
     @property
     def input_names(self) -> Sequence[str]:
@@ -105,8 +111,19 @@ class PromptByPrompt:
         counts = {array.shape[1] for name, array in inputs.items() if name != EMBEDDING}
         if len(counts) != 1 or 0 in counts:
             raise InvalidCall(f"inputs disagree on the number of prompts, or there are none: {sorted(counts)}")
-        answers = [self._network.infer(_prompt(inputs, index), wanted=wanted) for index in range(counts.pop())]
-        return {name: np.concatenate([answer[name] for answer in answers], axis=1) for name in wanted}
+        count = counts.pop()
+        prompts = [_prompt(inputs, index) for index in range(count)]
+        return _together(self._threads.map(lambda prompt: self._network.infer(prompt, wanted=wanted), prompts), count)
+
+
+def _together(answers: Iterator[dict[str, Array]], count: int) -> dict[str, Array]:
+    """Puts answers together while further ones are computed: of 64 prompts they have 32 MiB."""
+    first = next(answers)
+    whole = {name: np.empty((1, count, *array.shape[2:]), array.dtype) for name, array in first.items()}
+    for index, answer in enumerate(chain([first], answers)):
+        for name, array in answer.items():
+            whole[name][:, index] = array[:, 0]
+    return whole
 
 
 def _prompt(inputs: Mapping[str, Array], index: int) -> dict[str, Array]:
@@ -138,8 +155,9 @@ def load_network(onnx: Path, config: Mapping[str, Any]) -> Network:
     prompts, slots = dims[LABELS]
     graph = PromptGraph(onnx, config, buckets_of(config, slots))
     if prompts == ANY:
-        return PromptByPrompt(PartsFirst(graph.parts(often=[SEVERAL])))
-    return PartsFirst(graph.parts(often=[PLAIN, WHOLE]))
+        parts = graph.parts(PARTS_OF_MANY, often=[GRID])
+        return PromptByPrompt(PartsFirst(parts), threads=available_cores(CGROUP_QUOTA))
+    return PartsFirst(graph.parts(PARTS, often=[PLAIN, WHOLE]))
 
 
 def buckets_of(config: Mapping[str, Any], slots: int) -> list[int]:
@@ -159,12 +177,12 @@ class PromptGraph:
         self._usual = [*(narrow for narrow in NARROW_SLOTS if narrow < buckets[0]), buckets[0]]
         self._long = buckets[1:]
 
-    def parts(self, *, often: Sequence[Part]) -> list[tuple[Part, Network]]:
-        """All of the graph's parts; those that are needed often are compiled at once, but for long prompts.
+    def parts(self, parts: Sequence[Part], *, often: Sequence[Part]) -> list[tuple[Part, Network]]:
+        """Parts of the graph, the cheapest first; those needed often are compiled at once, but for long prompts.
 
         Whichever are, the same part answers a prompt: two of them may differ in the last bits.
         """
-        return [(part, self._buckets(part, at_once=part in often)) for part in PARTS]
+        return [(part, self._buckets(part, at_once=part in often)) for part in parts]
 
     def _buckets(self, part: Part, *, at_once: bool) -> SlotBuckets:
         usual = {slots: (self._warm if at_once else self._later)(slots, part) for slots in self._usual}
