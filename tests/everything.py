@@ -26,6 +26,7 @@ from tests.fakes import (
     FakeNotes,
     FakeShelf,
     FakeStore,
+    Unwatched,
     inline,
     owned,
 )
@@ -58,6 +59,7 @@ class Everything:
         self.image_id = ImageId.of(content)
         self._content = content
         embed = EmbedImage(
+            watcher=Unwatched(),
             tiers=EmbeddingTiers(self.l1, self.l2, FakeLocks(self.l2)),
             images=owned(self.store),
             charge=ChargeTenant(NoQuotas()),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import math
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from time import monotonic
@@ -25,6 +26,7 @@ from maskgate.usecases.owned_images import OwnedImages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     import numpy.typing as npt
 
@@ -236,6 +238,17 @@ class FakeMaskReader:
 
     def pixels(self, png: bytes, *, size: ImageSize) -> npt.NDArray[np.bool_]:
         return np.frombuffer(png, np.bool_).reshape(size.height, size.width)
+
+
+class Unwatched:
+    """An EmbeddingWatcher that does not care."""
+
+    def awaited(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def pending(self, key: EmbeddingKey) -> AbstractContextManager[None]:
+        del key
+        return nullcontext()
 
 
 class FakeShelf:

@@ -29,7 +29,7 @@ class EncodersOnDemand:
 
     Args:
         inner: The backend.
-        has_encoder: Says whether an encode of a model is worth a try.
+        has_encoder: Says whether there was an encoder of a model when they were last looked for.
         start_seconds: How long an encoder takes to start, counted from the first call that wanted it.
     """
 
@@ -50,7 +50,9 @@ class EncodersOnDemand:
         try:
             embedding = await self._inner.encode(spec, image)
         except BackendUnavailable as error:
-            if self._has_encoder(spec.name):  # one that serves another engine, say
+            if self._has_encoder(
+                spec.name
+            ):  # it is busy, or another engine; or it has just gone, as the next look finds
                 raise
             raise self._starting(spec.name) from error
         self._wanted_since.pop(spec.name, None)

@@ -61,6 +61,11 @@ class Admission:
             self._held(perf_counter() - granted)
             self._turns.give_back()
 
+    @property
+    def places(self) -> int:
+        """How many calls there may be, at work and waiting."""
+        return self._concurrency + self._waiting
+
     def foreseen(self, tenant: Tenant) -> float:
         """Return the seconds until it is the turn of a call of a tenant that comes now.
 

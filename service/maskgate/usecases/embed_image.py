@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 from maskgate.domain.embedding import Embedding, EmbeddingKey
-from maskgate.domain.errors import EncoderStarting
 from maskgate.domain.timing import CacheTier
+from maskgate.usecases.await_encoder import AwaitEncoder
 from maskgate.usecases.charge_pixels import ChargePixels
 from maskgate.usecases.deletions import Watches
 from maskgate.usecases.keep_alive import KeepAlive
 from maskgate.usecases.owned_images import image_not_found
 from maskgate.usecases.single_flight import SingleFlight
-from maskgate.usecases.within import within
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
-    from contextlib import AbstractContextManager
 
     from maskgate.domain.call import Call
     from maskgate.domain.embedding import HeldEmbedding
@@ -121,9 +119,9 @@ class EmbedImage:
         decoder: ImageDecoder,
         backend: InferenceBackend,
         admission: Admission,
-        watcher: EmbeddingWatcher | None = None,
+        watcher: EmbeddingWatcher,
     ) -> None:
-        self._watcher = watcher or _Nobody()
+        self._watcher = watcher
         self._tiers = tiers
         self._images = images
         self._charge_pixels = ChargePixels(charge, store)
@@ -133,6 +131,7 @@ class EmbedImage:
         self._admission = admission
         self._keep_alive = KeepAlive(store)
         self._flights: SingleFlight[tuple[EmbeddingKey, str], _Landed] = SingleFlight()
+        self._await_encoder = AwaitEncoder(backend, places=admission.places, watcher=watcher)
         self._watches = Watches()
         self._sharing: set[asyncio.Task[None]] = set()
 
@@ -173,24 +172,11 @@ class EmbedImage:
         return None if held is None else Embedded(held, Effort(CacheTier.L1))
 
     async def _awaited(self, key: EmbeddingKey, spec: ModelSpec, call: Call) -> Embedded:
-        waited = 0.0
         with self._watcher.awaited():
-            while True:
-                try:
-                    landed = await self._landed(key, spec, tenant=call.tenant)
-                except EncoderStarting as error:
-                    if call.deadline.remaining() <= (error.retry_after or 0.0):
-                        raise
-                    waited += await self._wait_for_encoder(key, call)
-                else:
-                    return replace(landed, effort=replace(landed.effort, queue=landed.effort.queue + waited))
-
-    async def _wait_for_encoder(self, key: EmbeddingKey, call: Call) -> float:
-        started = perf_counter()
-        with self._watcher.pending(key):
-            async with within(call.deadline.remaining()):
-                await self._backend.wait_for_encoder(key.model)
-        return perf_counter() - started
+            embedded, waited = await self._await_encoder(
+                key, partial(self._landed, key, spec, tenant=call.tenant), call
+            )
+        return replace(embedded, effort=replace(embedded.effort, queue=embedded.effort.queue + waited))
 
     async def _landed(self, key: EmbeddingKey, spec: ModelSpec, *, tenant: Tenant) -> Embedded:
         """Join a flight of the same tenant: what refuses one tenant must not refuse another.
@@ -269,16 +255,3 @@ class EmbedImage:
         if content is None:
             raise image_not_found(wanted.key.image_id)
         return await self._decoder.prepare(content, side=wanted.spec.input_size, region=wanted.key.region)
-
-
-class _Nobody:
-    """An EmbeddingWatcher that does not care."""
-
-    def awaited(self) -> AbstractContextManager[None]:
-        """See EmbeddingWatcher."""
-        return nullcontext()
-
-    def pending(self, key: EmbeddingKey) -> AbstractContextManager[None]:
-        """See EmbeddingWatcher."""
-        del key
-        return nullcontext()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from google.protobuf.message import Message
     from tritonclient.grpc.model_config_pb2 import ModelConfig
+
+    from maskgate.adapters.triton import TritonBounds
 
 NOBODY = "encoders.invalid:8001"
 """No name ever ends like that (RFC 6761)."""
@@ -89,11 +91,11 @@ async def start(triton: Part) -> tuple[grpc.aio.Server, str]:
 
 
 @asynccontextmanager
-async def split(encoders: int, *more: str) -> AsyncIterator[Split]:
+async def split(encoders: int, *more: str, bounds: TritonBounds = BOUNDS) -> AsyncIterator[Split]:
     parts = [Part(0, "decoder", "decoder_multi"), *(Part(1 + number, "encoder") for number in range(encoders))]
     started = [await start(part) for part in parts]
     urls = [url for _, url in started]
-    backend = TritonBackend(urls[:1], encoder_urls=[*urls[1:], *more], models=("tiny",), bounds=BOUNDS)
+    backend = TritonBackend(urls[:1], encoder_urls=[*urls[1:], *more], models=("tiny",), bounds=bounds)
     try:
         yield Split(parts[0], parts[1:], backend, [server for server, _ in started])
     finally:
@@ -299,15 +301,29 @@ async def test_names_are_looked_up(url: str, found: list[str]) -> None:
     assert found == await addresses(url)
 
 
-async def test_a_failing_encoder_is_left_alone_for_a_while() -> None:
-    """One that stops is no encoder to count on until it has been looked at again."""
-    async with split(1) as both:
-        await both.backend.ping_encoders()
-        both.encoders[0].failures = [EXITING]
+async def test_an_encode_that_fails_is_no_encoder_that_has_gone() -> None:
+    """Whether one is there is found by looking: one that is not ready has gone, one that is silent may be busy."""
+    async with split(1, bounds=replace(BOUNDS, describe=0.3)) as both:
+        (encoder,) = both.encoders
+        there = []
+
+        async def look() -> None:
+            with suppress(BackendUnavailable):
+                await both.backend.ping_encoders()
+            there.append(both.backend.has_encoder("tiny"))
+
+        await look()
+        encoder.failures = [EXITING]
         with pytest.raises(BackendUnavailable):
             await both.encode()
-        failed = both.backend.has_encoder("tiny")
-        await both.backend.ping_encoders()
-        again = both.backend.has_encoder("tiny")
+        there.append(both.backend.has_encoder("tiny"))
+        encoder.gate.clear()
+        both.backend._encoding.all[0].specs.forget("tiny")
+        await look()
+        encoder.gate.set()
+        encoder.unready = {"tiny_encoder"}
+        await look()
+        encoder.unready = set()
+        await look()
 
-    assert (False, True) == (failed, again)
+    assert [True, True, True, False, True] == there

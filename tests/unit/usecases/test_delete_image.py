@@ -32,6 +32,7 @@ from tests.fakes import (
     FakeLocks,
     FakeShelf,
     FakeStore,
+    Unwatched,
     owned,
 )
 
@@ -62,6 +63,7 @@ class World:
 
     def embed(self) -> EmbedImage:
         return EmbedImage(
+            watcher=Unwatched(),
             tiers=EmbeddingTiers(self.shelf, self.cache, FakeLocks(self.cache)),
             images=owned(self.store),
             charge=ChargeTenant(NoQuotas()),

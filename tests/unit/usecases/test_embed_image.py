@@ -41,6 +41,7 @@ from tests.fakes import (
     FakeLocks,
     FakeShelf,
     FakeStore,
+    Unwatched,
     owned,
 )
 
@@ -311,6 +312,7 @@ async def test_a_store_that_cannot_be_asked_is_not_a_missing_image() -> None:
     """A client must not be told to upload again what may still be kept."""
     cache = FakeCache()
     embed = EmbedImage(
+        watcher=Unwatched(),
         tiers=EmbeddingTiers(FakeShelf(), cache, FakeLocks(cache)),
         images=owned(FailingStore()),
         charge=ChargeTenant(NoQuotas()),
@@ -688,6 +690,25 @@ async def test_waiting_ends_with_the_deadline(world: World) -> None:
         await world.get(call=Call(Deadline.after(0.1)))
 
     assert (0, 0) == (world.sample("embeddings_awaited"), world.sample("encodes_pending"))
+
+
+async def test_no_more_wait_than_there_is_room_for() -> None:
+    """As many images wait for an encoder as have a place when it is there; others are told to come again."""
+    world = World(waiting=1)  # and one at work
+    images = [await world.keep(name) for name in (b"one", b"two", b"three")]
+    world.backend.encode_error = STARTING
+    waiting = [asyncio.create_task(world.get(image)) for image in images[:2]]
+    await settle()
+    with pytest.raises(EncoderStarting):
+        await world.get(images[2])
+    joining = asyncio.create_task(world.get(images[0]))
+    await settle()
+    world.backend.encode_error = None
+    world.backend.encoder.set()
+    await asyncio.gather(*waiting, joining)
+
+    assert (0, 0) == (world.sample("embeddings_awaited"), world.sample("encodes_pending"))
+    assert CacheTier.MISS is (await world.get(images[2])).effort.tier
 
 
 async def test_what_was_encoded_before_needs_no_encoder(world: World) -> None:

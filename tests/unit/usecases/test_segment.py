@@ -35,6 +35,7 @@ from tests.fakes import (
     FakeMasks,
     FakeShelf,
     FakeStore,
+    Unwatched,
     inline,
     owned,
 )
@@ -54,6 +55,7 @@ class World:
         self.store = FakeStore()
         self.masks = FakeMasks()
         embed = EmbedImage(
+            watcher=Unwatched(),
             tiers=EmbeddingTiers(self.l1, self.l2, FakeLocks(self.l2)),
             images=owned(self.store),
             charge=ChargeTenant(NoQuotas()),

@@ -49,6 +49,7 @@ from tests.fakes import (
     FakeMasks,
     FakeShelf,
     FakeStore,
+    Unwatched,
     inline,
     owned,
 )
@@ -125,6 +126,7 @@ class World:
         self.masks, l2 = FakeMasks(), FakeCache()
         self._steps = Steps(
             embed=EmbedImage(
+                watcher=Unwatched(),
                 tiers=EmbeddingTiers(self.shelf, l2, FakeLocks(l2)),
                 images=owned(self.store),
                 charge=ChargeTenant(NoQuotas()),

@@ -26,6 +26,7 @@ from tests.fakes import (
     FakeLocks,
     FakeShelf,
     FakeStore,
+    Unwatched,
     inline,
     owned,
 )
@@ -44,6 +45,7 @@ def create(decoder: FakeDecoder, store: FakeStore | FailingStore, grants: ImageG
     cache = FakeCache()
     images = owned(store, grants)
     embed = EmbedImage(
+        watcher=Unwatched(),
         tiers=EmbeddingTiers(FakeShelf(), cache, FakeLocks(cache)),
         images=images,
         charge=ChargeTenant(NoQuotas()),

@@ -8,6 +8,7 @@ when a second one, is docs/adr/0017-deadlines-retries-and-several-tritons.md.
 from __future__ import annotations
 
 import asyncio
+import random
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from maskgate.domain.model import ModelSpec
     from maskgate.domain.prompt import MaskSelection, PromptSlots
 
-_POLL_SECONDS = 0.2
+_PAUSE_SECONDS = 0.5
 
 
 class TritonBackend:
@@ -106,7 +107,7 @@ class TritonBackend:
             await self._encoders.check(self._models)
 
     def has_encoder(self, model: str) -> bool:
-        """Say whether an encode of a model is worth a try."""
+        """Say whether there was an encoder of a model when they were last looked for."""
         return self._encoding.has(model)
 
     def mismatched(self, model: str) -> int:
@@ -137,9 +138,9 @@ class TritonBackend:
 
     async def wait_for_encoder(self, model: str) -> None:
         """See InferenceBackend."""
-        await asyncio.sleep(_POLL_SECONDS)
-        while not self.has_encoder(model):  # noqa: ASYNC110 - time alone lets a rest end
-            await asyncio.sleep(_POLL_SECONDS)
+        await asyncio.sleep(_pause())
+        while not self.has_encoder(model):  # noqa: ASYNC110 - many wait, and are not to come all at once
+            await asyncio.sleep(_pause())
 
     async def decode(
         self, spec: ModelSpec, embedding: HeldEmbedding, slots: PromptSlots, selection: MaskSelection, *, call: Call
@@ -184,3 +185,7 @@ class TritonBackend:
         send = partial(self._deliver, asked=asked, call=bounded)
         reply = await self._dispatch(Errand(asked.stage, asked.spec.name, bounded.deadline, pick, send))
         return decoded(reply, asked.selection)
+
+
+def _pause() -> float:
+    return random.uniform(0.5, 1.5) * _PAUSE_SECONDS  # noqa: S311 - no secret

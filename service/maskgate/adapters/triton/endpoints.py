@@ -89,6 +89,7 @@ class Endpoint(Generic[D]):
         self._infer: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(_MODEL_INFER)
         self.url = url
         self._rests: dict[str, float] = {}
+        self._absent: set[str] = set()
         self.in_flight = 0
         self.specs = ModelSpecs(self._client, manner.bounds, role)
         self.shared: RegisteredRegion | None = None
@@ -129,9 +130,12 @@ class Endpoint(Generic[D]):
         """Make sure that it serves a model, and remember whether it does. Raises MaskgateError."""
         try:
             await self.specs.check_ready(model)
-        except MaskgateError:
+        except MaskgateError as error:
             self.rest(model)
+            if not isinstance(error.__cause__, DeadlineExceeded):  # which is what a busy one does
+                self._absent.add(model)
             raise
+        self._absent.discard(model)
         self.wake(model)
 
     async def agree(self, spec: ModelSpec) -> None:
@@ -161,6 +165,10 @@ class Endpoint(Generic[D]):
     def is_awake(self, model: str) -> bool:
         """Say whether it has not failed lately."""
         return self._rests.get(model, 0.0) <= monotonic()
+
+    def is_there(self, model: str) -> bool:
+        """Say whether it served a model when it was last looked at, or has not been yet."""
+        return model not in self._absent
 
     async def connected(self, *, seconds: float) -> None:
         """Wait for both connections, if they are not there, but not longer than that."""
@@ -201,8 +209,8 @@ class Endpoints(Generic[D]):
             raise next(iter(failures), BackendUnavailable("There is no inference server at that name."))
 
     def has(self, model: str) -> bool:
-        """Say whether there is one that has not failed lately."""
-        return any(endpoint.is_awake(model) for endpoint in self.all)
+        """Say whether one was there at the last look; it may still fail, or be busy."""
+        return any(endpoint.is_there(model) for endpoint in self.all)
 
     def idle(self, spec: ModelSpec) -> int:
         """Count those that are left out since they serve another engine of a model."""
