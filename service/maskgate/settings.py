@@ -76,8 +76,8 @@ class Settings(BaseSettings):
     )
     encoder_start_seconds: NonNegativeFloat = Field(
         0.0,
-        description="How long an encoder takes to start, where they may be scaled to zero. Calls that have the time "
-        "wait for one, others are told to come again. 0: encoders are always there.",
+        description="How long an encoder usually takes to start, where they may be scaled to zero. Calls that have the "
+        "time wait for one, others are told to come again. 0: encoders are always there.",
     )
     redis_url: Annotated[str, AfterValidator(_redis_url)] = Field(
         "redis://127.0.0.1:6379/0",
