@@ -99,6 +99,9 @@ balance-test: .venv/.dev .venv-triton/.ready .venv-envoy/.ready  ## Restart and 
 observability-test: .venv/.dev .venv-triton/.ready .prometheus/.ready  ## Ask a real Prometheus what the tiers scale by, and for each rule and panel
 	$(BIN)/pytest tests/observability -m observability -p tests.closing_line $(ARGS)
 
+image-test: .venv/.dev .venv-triton/.ready .venv-images/.ready .images/base.tar  ## Build the gateway's image and run it; as root, with buildah and debootstrap
+	$(BIN)/pytest tests/images tests/unit/deploy -m 'image or not image' -p tests.closing_line
+
 load: .venv/.dev .venv-triton/.ready .venv-load/.ready  ## Let annotators, a crowd, batches and first clicks at the service for two minutes; writes docs/load.md
 	$(BIN)/python -m loadtests $(ARGS)
 
@@ -111,7 +114,7 @@ chart-values: .venv/.dev  ## Write the schema and the table of the chart's value
 	$(BIN)/python helm/generate_values.py table > helm/maskgate/VALUES.md
 
 clean:  ## Remove what the other verbs have made, the environments too
-	rm -rf .venv .venv-triton .venv-peers .venv-load .venv-envoy .venv-chart .prometheus .protos-check out build dist
+	rm -rf .venv .venv-triton .venv-peers .venv-load .venv-envoy .venv-chart .prometheus .venv-images .images .protos-check out build dist
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .schemathesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -153,6 +156,15 @@ clean:  ## Remove what the other verbs have made, the environments too
 .prometheus/.ready:
 	deploy/get-prometheus .prometheus
 	@touch $@
+
+.venv-images/.ready: deploy/requirements.txt
+	$(PYTHON) -m venv .venv-images
+	.venv-images/bin/pip install --quiet --disable-pip-version-check --requirement deploy/requirements.txt
+	@touch $@
+
+.images/base.tar: tests/images/make-base
+	@mkdir -p .images
+	tests/images/make-base $@
 
 # gevent changes the whole process that it is in.
 .venv-load/.ready: loadtests/requirements.txt
