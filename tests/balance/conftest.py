@@ -12,7 +12,7 @@ from maskgate.client import Client
 from tests import pictures
 from tests.balance.clicks import Crowd
 from tests.balance.figures import Figures
-from tests.balance.site import running_site
+from tests.balance.site import Tritons, running_site
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,9 +47,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(figures.table())
 
 
-@pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with running_site(tmp_path_factory.mktemp("site")) as running:
+@pytest.fixture(scope="session", params=Tritons, ids=lambda reached: reached.name.lower())
+def site(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Site]:
+    with running_site(tmp_path_factory.mktemp("site"), request.param) as running:
         yield running
 
 
@@ -75,6 +75,11 @@ def during(site: Site, images: list[ImageId], request: pytest.FixtureRequest) ->
             time.sleep(CALM_SECONDS)
             yield crowd.clicks
             time.sleep(CALM_SECONDS)
-        figures.add(name, crowd.clicks, seconds=time.monotonic() - began, retried=site.envoy.retried() - retried)
+        figures.add(
+            f"{name}, {site.reached.value}",
+            crowd.clicks,
+            seconds=time.monotonic() - began,
+            retried=site.envoy.retried() - retried,
+        )
 
     return clicking

@@ -46,4 +46,4 @@ class Figures:
 
 def _line(row: tuple[str, dict[str, float]]) -> str:
     name, figures = row
-    return f"{name:<22}" + "  ".join(f"{key} {value:g}" for key, value in figures.items())
+    return f"{name:<40}" + "  ".join(f"{key} {value:g}" for key, value in figures.items())

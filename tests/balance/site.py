@@ -1,4 +1,4 @@
-"""A site: two gateways and two Tritons behind an Envoy, and a Valkey."""
+"""A site: two gateways behind an Envoy, two Tritons, and a Valkey."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ import signal
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks import instant_model
 from maskgate.stack import EmbeddedStack, StackConfig
@@ -18,7 +22,7 @@ from maskgate.stack.plan import create_endpoints, with_chosen_ports
 from tests.balance.envoy import LOOPBACK, Envoy, Listening
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from maskgate.stack import Endpoints
 
@@ -30,15 +34,24 @@ LEAVING_SECONDS = 1.0
 """What an orchestrator gives balancers to hear that a Triton leaves, before it is told to stop (preStop)."""
 SETTINGS = {
     "MASKGATE_STOP_DELAY_SECONDS": "3",
-    "MASKGATE_SHARED_MEMORY": "off",  # several Tritons behind an address: which of them would map it?
+    "MASKGATE_CONNECTION_AGE_SECONDS": "2",  # so that connections end all the time
     "MASKGATE_EMBEDDING_MEMORY_BYTES": str(64 << 20),
 }
+UNSHARED = {"MASKGATE_SHARED_MEMORY": "off"}
+"""Of several Tritons behind one address nobody knows which would map it."""
+
+
+class Tritons(Enum):
+    """How gateways reach them."""
+
+    BEHIND_ENVOY = "Envoy chooses"
+    SIDE_BY_SIDE = "gateways choose"
 
 
 class Gateway:
     """One of them, on the same ports whenever it is started."""
 
-    def __init__(self, number: int, folder: Path, triton: str) -> None:
+    def __init__(self, number: int, folder: Path, triton: str, settings: Mapping[str, str]) -> None:
         """Start it."""
         config = with_chosen_ports(
             StackConfig(
@@ -52,7 +65,7 @@ class Gateway:
         self.endpoints: Endpoints = create_endpoints(config, run_directory=folder)
         self.grpc_port, self.http_port = config.grpc_port, config.http_port
         component = gateway_component(config, self.endpoints, shared_memory_prefix=folder.name)
-        self._component = replace(component, name=f"gateway{number}", environment=SETTINGS)
+        self._component = replace(component, name=f"gateway{number}", environment=settings)
         self._folder = folder
         self.start()
 
@@ -78,11 +91,26 @@ class Gateway:
 
 
 class Triton:
-    """One of them, behind Envoy unless it is leaving."""
+    """One of them."""
 
     def __init__(self, stack: EmbeddedStack) -> None:
         self.stack = stack
-        self.port = int(str(stack.endpoints.triton_grpc).rpartition(":")[2])
+        self.address = str(stack.endpoints.triton_grpc)
+        self.port = int(self.address.rpartition(":")[2])
+
+    @property
+    def decoded(self) -> int:
+        """How many prompts it has answered."""
+        text = httpx.get(str(self.stack.endpoints.triton_metrics), trust_env=False, timeout=WAIT_SECONDS).text
+        samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+        labels = {"model": f"{MODEL}_decoder"}
+        return int(
+            sum(
+                it.value
+                for it in samples
+                if it.name == "nv_inference_request_success_total" and labels.items() <= it.labels.items()
+            )
+        )
 
     def kill(self) -> None:
         """End it as a crash does."""
@@ -94,6 +122,7 @@ class Triton:
 class Site:
     """All of it."""
 
+    reached: Tritons
     valkey: EmbeddedStack
     tritons: tuple[Triton, ...]
     gateways: tuple[Gateway, ...]
@@ -111,10 +140,11 @@ class Site:
             self.settle("gateways_grpc", "gateways_rest")
 
     def restart_tritons(self) -> None:
-        """One after the other: out of service first, as the pod of a Service is, and back when it is ready."""
+        """One after the other; Envoy is told before, as by a Service of its pods, and gateways find out."""
         for triton in self.tritons:
-            self.envoy.point("tritons", tuple(other.port for other in self.tritons if other is not triton))
-            time.sleep(LEAVING_SECONDS)
+            if self.reached is Tritons.BEHIND_ENVOY:
+                self.envoy.point("tritons", tuple(other.port for other in self.tritons if other is not triton))
+                time.sleep(LEAVING_SECONDS)
             triton.stack.restart("triton")
             self.envoy.point("tritons", tuple(each.port for each in self.tritons))
             self.settle("tritons")
@@ -130,7 +160,7 @@ class Site:
 
 
 @contextmanager
-def running_site(folder: Path) -> Iterator[Site]:
+def running_site(folder: Path, reached: Tritons) -> Iterator[Site]:
     """Run one."""
     repository = instant_model.write_repository(folder / "models", model=MODEL)
     with ExitStack() as running:
@@ -139,10 +169,10 @@ def running_site(folder: Path) -> Iterator[Site]:
         tritons = tuple(Triton(running.enter_context(EmbeddedStack(_triton(repository)))) for _ in range(COUNT))
         ports = with_chosen_ports(StackConfig(grpc_port=0, http_port=0, triton_grpc_port=0, triton_metrics_port=0))
         listening = Listening(admin=ports.http_port, gateways=ports.grpc_port, tritons=ports.triton_grpc_port)
-        triton_url = f"{LOOPBACK}:{listening.tritons}"
+        triton_url, settings = _of_gateways(reached, listening, tritons)
         gateways = []
         for number in range(COUNT):
-            gateways.append(Gateway(number, run_directory, triton_url))
+            gateways.append(Gateway(number, run_directory, triton_url, settings))
             running.callback(lambda gateway=gateways[-1]: gateway.process.stop())
         endpoints = {
             "gateways_grpc": tuple(gateway.grpc_port for gateway in gateways),
@@ -151,10 +181,17 @@ def running_site(folder: Path) -> Iterator[Site]:
         }
         envoy = Envoy(run_directory, listening, endpoints)
         running.callback(envoy.process.stop)
-        site = Site(valkey, tritons, tuple(gateways), envoy)
+        site = Site(reached, valkey, tritons, tuple(gateways), envoy)
         wait_until(envoy.process.component.is_ready)
         site.settle(*endpoints)
         yield site
+
+
+def _of_gateways(reached: Tritons, listening: Listening, tritons: Sequence[Triton]) -> tuple[str, Mapping[str, str]]:
+    """Where they find Tritons, and their other settings."""
+    if reached is Tritons.SIDE_BY_SIDE:
+        return ",".join(triton.address for triton in tritons), SETTINGS
+    return f"{LOOPBACK}:{listening.tritons}", {**SETTINGS, **UNSHARED}
 
 
 def _triton(repository: Path) -> StackConfig:

@@ -13,7 +13,7 @@ COMPOSE = ROOT / ".venv-images" / "bin" / "docker-compose"
 FILES = (("compose.yaml",), ("compose.yaml", "compose.balanced.yaml"))
 
 
-@pytest.mark.parametrize(("files", "profile"), product(FILES, ("cpu", "gpu")))
+@pytest.mark.parametrize(("files", "profile"), list(product(FILES, ("cpu", "gpu"))))
 def test_compose_reads_it(files: tuple[str, ...], profile: str) -> None:
     """Its own schema and its own rules have nothing to object to."""
     named = [f"--file=deploy/{file}" for file in files]
