@@ -107,7 +107,5 @@ def _mounted(buildah: Buildah, tag: str) -> Path:
 
 
 def _size(folder: Path) -> int:
-    told = subprocess.run(
-        ["du", "--summarize", "--block-size=1", folder], check=True, stdout=subprocess.PIPE, text=True
-    )
+    told = subprocess.run(["du", "--summarize", "--bytes", folder], check=True, stdout=subprocess.PIPE, text=True)
     return int(told.stdout.split()[0])
