@@ -9,7 +9,7 @@ PB := service/maskgate/transport/grpc/_pb
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-full check format docs protos forge models parity bench-encode bench-decode bench-transport bench-everything bench-stream bench-click bench-throughput bench load balance-test image-test observability-test bench-workers evaluate clean
+.PHONY: help demo up test test-full check format docs protos forge models parity bench-encode bench-decode bench-transport bench-everything bench-stream bench-click bench-throughput bench load balance-test image-test observability-test bench-workers evaluate capacity clean
 
 help:  ## List the verbs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -101,6 +101,9 @@ observability-test: .venv/.dev .venv-triton/.ready .prometheus/.ready  ## Ask a 
 
 image-test: .venv/.dev .venv-triton/.ready .venv-images/.ready .images/base.tar  ## Build the gateway's image and run it; as root, with buildah and debootstrap
 	$(BIN)/pytest tests/images tests/unit/deploy -m 'image or not image' -p tests.closing_line
+
+capacity: .venv/.dev .venv-triton/.ready  ## Hold the capacity model against simulations and the stack, for five minutes; writes docs/capacity
+	$(BIN)/python -m benchmarks.capacity $(ARGS)
 
 load: .venv/.dev .venv-triton/.ready .venv-load/.ready  ## Let annotators, a crowd, batches and first clicks at the service for two minutes; writes docs/load.md
 	$(BIN)/python -m loadtests $(ARGS)

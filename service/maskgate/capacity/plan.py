@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from maskgate.capacity.scenario import Scenario
 
 _HOURS: Final = 24
-_BUSIEST: Final = 15
-"""The hour of the peak."""
+BUSIEST: Final = 15
+"""The hour of the day with the peak."""
 _PIXEL_BYTES: Final = 3.0 * 2**20
 """What the encoder is sent: 1024 x 1024 pixels of three bytes."""
 
@@ -131,7 +131,7 @@ class Plan:
 def plan(scenario: Scenario) -> Plan:
     """Work a scenario out."""
     swing = scenario.demand.peak - 1
-    day = [1 + swing * cos(2 * pi * (hour - _BUSIEST) / _HOURS) for hour in range(_HOURS)]
+    day = [1 + swing * cos(2 * pi * (hour - BUSIEST) / _HOURS) for hour in range(_HOURS)]
     return Plan(scenario, hour_of(scenario, scenario.demand.peak), tuple(hour_of(scenario, factor) for factor in day))
 
 

@@ -100,8 +100,8 @@ class Work:
     """
 
     click_ms: float = _at_least(0.001, default=5.0)
-    fetch_ms: float = _at_least(0, default=3.0)
-    first_click_ms: float = _at_least(0, default=40.0)
+    fetch_ms: float = _at_least(0, default=4.0)
+    first_click_ms: float = _at_least(0, default=25.0)
     gateway_spread: float = _at_least(0, default=0.5)
     decode_ms: float = _at_least(0.001, default=8.0)
     decode_spread: float = _at_least(0, default=0.3)

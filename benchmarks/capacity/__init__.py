@@ -1,0 +1,1 @@
+"""Whether the capacity model says the truth: simulations against its formulas, and the real stack against them."""
