@@ -59,6 +59,10 @@ forge: .venv/.forge  ## Install maskforge, which makes models (torch, OpenVINO)
 models: .venv/.forge  ## Build lite0's folders in model_repository/ from its weights
 	$(BIN)/maskforge build lite0
 
+train: .venv/.forge  ## Train lite0 from ImageNet's trunk, five hours on two idle cores: make train DATA=DIR; weights go to runs/lite0
+	@test -n "$(DATA)" || { echo "name the folder with images/ and annotations.json: make train DATA=DIR"; exit 1; }
+	$(BIN)/maskforge train --data $(DATA) $(ARGS)
+
 evaluate: .venv/.forge  ## Measure lite0 like the paper: make evaluate DATA=DIR [ARGS="--edges DIR …"]; the report goes to runs/evaluation
 	@test -n "$(DATA)" || { echo "name the folder with images/ and annotations.json: make evaluate DATA=DIR"; exit 1; }
 	$(BIN)/maskforge evaluate lite0 --data $(DATA) --baselines --proposals $(ARGS)

@@ -181,7 +181,9 @@ def default_of(command: str, parameter: click.Parameter) -> str:
         default = Settings.model_fields[str(parameter.name)].default
     if isinstance(default, list | tuple):
         default = ", ".join(default)
-    return f"{default:g}" if isinstance(default, float) else str(default or "—")
+    if isinstance(default, float):
+        return f"{default:g}"
+    return "—" if default in {None, ""} else str(default)
 
 
 PAGES = [

@@ -48,15 +48,6 @@ def tight_box(mask: BoolMask) -> npt.NDArray[np.float32]:
     return np.array(edges, dtype=np.float32)
 
 
-def noisy_box(mask: BoolMask, noise: float, rng: np.random.Generator) -> npt.NDArray[np.float32]:
-    """Return the box around the mask with each edge moved by about `noise` of its length."""
-    box = tight_box(mask)
-    size = np.tile(box[2:] - box[:2], 2)
-    moved = box + (rng.standard_normal(4) * noise * size).clip(-0.3 * size, 0.3 * size)
-    height, width = mask.shape
-    return moved.clip(0, [width, height, width, height]).astype(np.float32)
-
-
 def _deepest(mask: BoolMask) -> tuple[float, int, int]:
     """Return the distance to the outside, x and y of the pixel that is farthest from it."""
     padded = np.pad(mask, 1).astype(np.uint8)

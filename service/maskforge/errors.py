@@ -3,6 +3,7 @@
 ForgeError
 ├── InvalidCheckpoint
 │   └── MismatchedCheckpoint
+├── UnusablePhotos
 ├── DownloadFailed
 │   └── WrongDigest
 ├── NotEnoughSpace
@@ -51,6 +52,10 @@ class MismatchedCheckpoint(InvalidCheckpoint):
         self.missing = missing
         self.unexpected = unexpected
         self.differing = differing
+
+
+class UnusablePhotos(ForgeError):
+    """A folder of photos has nothing to learn from."""
 
 
 class DownloadFailed(ForgeError):

@@ -1,151 +1,163 @@
-"""The training loop: as many steps as fit into a budget of time, resumable."""
+"""The training loop: counted in steps, saved every few minutes, resumed exactly."""
 
 import logging
 import time
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
+import numpy as np
 import torch
 from torch import nn
 
-from maskforge.annotations import Photo, read_photos
+from maskforge.annotations import read_photos
 from maskforge.checkpoints.weights import save_weights
+from maskforge.errors import UnusablePhotos
 from maskforge.lite0.model import build_lite0
-from maskforge.sam.model import Sam
-from maskforge.training.examples import Example, ExampleConfig, stream_batches
-from maskforge.training.losses import MaskLoss
-from maskforge.training.rounds import RoundConfig, StepResult, train_rounds
-from maskforge.training.schedule import Phase, TrainingConfig
+from maskforge.training.allocator import keep_freed_memory
+from maskforge.training.average import Average
+from maskforge.training.cache import SMALLEST_MASK_SHARE, PhotoCache, open_cache
+from maskforge.training.exam import examine, is_held_out, set_questions
+from maskforge.training.examples import Batch, Steps, stream
+from maskforge.training.optimiser import build_optimiser, set_rates
+from maskforge.training.recipe import Recipe
+from maskforge.training.report import Reporter
+from maskforge.training.rounds import Figures, teach
+from maskforge.training.scenes import SceneMaker
+from maskforge.training.state import State
+from maskforge.training.student import Student
 
 log = logging.getLogger(__name__)
 
-SMALLEST_MASK_SHARE = 0.0005
+STATE: Final = "state.pt"
+WEIGHTS: Final = "weights.safetensors"
+ROUNDS_STREAM: Final = 1
+"""Beside the seed and the step: sets the draws of the rounds apart from those of the examples."""
 
 
-class Trainer:
-    """Holds what a checkpoint stores: model, optimiser, steps and seconds spent."""
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """Where and how a run is done; nothing of it changes what is learnt, but for the rounding of compiled sums.
 
-    def __init__(self, config: TrainingConfig, folder: Path) -> None:
-        """Start anew with the pretrained trunk; `resume` continues instead."""
-        self._config = config
-        self._folder = folder
-        self._model = build_lite0(pretrained_trunk=True)
-        self._model.image_encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        _freeze_first_blocks(self._model, config.frozen_blocks)
-        self._optimizer = _optimizer(self._model, config)
-        self._step = 0
-        self._spent = 0.0
+    Attributes:
+        folder: State, weights, log and chart of the run; what is found there is continued.
+        cache: Where photos are cached.
+        threads: Threads of a step; the examples are made by a process of their own.
+        compiled: Whether the decoder is compiled, see `Student`.
+        save_seconds: Time between states saved.
+        exam_steps: Steps between exams.
+    """
 
-    @property
-    def progress(self) -> float:
-        """The share of the budget that is spent."""
-        return self._spent / (60 * self._config.minutes)
+    folder: Path
+    cache: Path
+    threads: int = 2
+    compiled: bool = True
+    save_seconds: float = 240.0
+    exam_steps: int = 1_000
 
-    def resume(self) -> None:
-        """Continue from the folder's checkpoint, if it has one."""
-        if not self._checkpoint.exists():
-            return
-        state = torch.load(self._checkpoint, map_location="cpu", weights_only=True)
-        self._model.load_state_dict(state["model"])
-        self._optimizer.load_state_dict(state["optimizer"])
-        self._step, self._spent = state["step"], state["spent"]
-        log.info("resumed at step %d, %.0f s", self._step, self._spent)
 
-    def run(self, photos: Sequence[Photo]) -> None:
-        """Train until the budget is spent; save now and then, and at the end."""
-        self._model.train()
-        while self.progress < 1:
-            self._run_phase(photos, self._config.phase(self.progress))
-        self._save()
+class Run:
+    """A run of a recipe."""
 
-    def _run_phase(self, photos: Sequence[Photo], phase: Phase) -> None:
-        log.info("phase %s", phase)
-        recent: deque[StepResult] = deque(maxlen=100)
-        batches = self._batches(photos, phase)
-        saved = time.monotonic()
-        while self.progress < 1 and self._config.phase(self.progress) == phase:
-            recent.append(self._timed_step(next(batches)))
-            if self._step % self._config.log_steps == 0:
-                self._report(recent)
-            if time.monotonic() - saved > self._config.save_seconds:
+    def __init__(self, recipe: Recipe, cache: PhotoCache, workplace: Workplace) -> None:
+        """Start anew with the pretrained trunk, or go on where the folder's state ends."""
+        torch.manual_seed(recipe.seed)
+        self._recipe = recipe
+        self._cache = cache
+        self._workplace = workplace
+        self._state = _begin(recipe)
+        if self._file.exists():
+            self._state.read(self._file, self._identity)
+            log.info("resumed at step %d", self._state.step)
+        self._student = Student(self._state.model, compiled=workplace.compiled)
+        self._saved = time.monotonic()
+        self._report = Reporter(workplace.folder, recipe, self._state.step)
+
+    def advance(self, stopped: Callable[[], bool]) -> bool:
+        """Train to the end, or until `stopped` says so; save, and tell whether it is the end."""
+        held_out = [photo for photo in self._cache.photos if is_held_out(photo, self._recipe.held_out)]
+        questions = set_questions(self._cache, held_out, self._state.model.config.image_size)
+        for batch in self._batches():
+            self._take(batch)
+            if self._state.step % self._workplace.exam_steps == 0 or self._done:
+                self._report.exam(
+                    self._state.step, examine(Student(self._state.average.model, compiled=False), questions)
+                )
+            if time.monotonic() - self._saved > self._workplace.save_seconds:
                 self._save()
-                saved = time.monotonic()
-
-    def _batches(self, photos: Sequence[Photo], phase: Phase) -> Iterator[Example]:
-        examples = ExampleConfig(phase.image_size, phase.masks)
-        return stream_batches(photos, examples, phase.images, self._config.seed + self._step)
-
-    def _timed_step(self, example: Example) -> StepResult:
-        started = time.monotonic()
-        result = self._train_step(example)
-        self._step += 1
-        self._spent += time.monotonic() - started
-        return result
-
-    def _train_step(self, example: Example) -> StepResult:
-        factor = self._config.rate(self._step, self.progress)
-        for group in self._optimizer.param_groups:
-            group["lr"] = group["peak"] * factor
-        with torch.autocast("cpu", torch.bfloat16):
-            result = train_rounds(self._model, example, RoundConfig(), MaskLoss())
-        self._optimizer.zero_grad()
-        result.loss.backward()
-        nn.utils.clip_grad_norm_(self._model.parameters(), self._config.clip_norm)
-        self._optimizer.step()
-        return result._replace(loss=result.loss.detach())
-
-    def _report(self, recent: Sequence[StepResult]) -> None:
-        columns = zip(StepResult._fields, zip(*recent, strict=True), strict=True)
-        means = ((name, torch.tensor(values).nanmean().item()) for name, values in columns)
-        figures = " ".join(f"{name} {mean:.3f}" for name, mean in means)
-        log.info("%.0f s step %d %s", self._spent, self._step, figures)
+            if stopped():
+                break
+        self._save()
+        return self._done
 
     @property
-    def _checkpoint(self) -> Path:
-        return self._folder / "checkpoint.pt"
+    def _done(self) -> bool:
+        return self._state.step >= self._recipe.steps
+
+    @property
+    def _file(self) -> Path:
+        return self._workplace.folder / STATE
+
+    @property
+    def _identity(self) -> str:
+        return f"{self._cache.name} {self._recipe}"
+
+    def _batches(self) -> Iterator[Batch]:
+        trained = [photo for photo in self._cache.photos if not is_held_out(photo, self._recipe.held_out)]
+        scenes = SceneMaker(self._cache, trained, self._recipe.examples)
+        return stream(Steps(scenes, self._recipe), self._state.step, self._recipe.steps)
+
+    def _take(self, batch: Batch) -> None:
+        """Take one step."""
+        started = time.monotonic()
+        figures = self._learn(batch)
+        self._state.step += 1
+        spent = time.monotonic() - started
+        self._state.seconds += spent
+        self._report.step(self._state.step, figures, spent)
+
+    def _learn(self, batch: Batch) -> Figures:
+        """Compute the gradient and follow it; all that is random follows from the seed and the step."""
+        state, recipe = self._state, self._recipe
+        self._student.thaw(recipe, state.step)
+        torch.manual_seed(recipe.seed * recipe.steps + state.step)
+        rng = np.random.default_rng([recipe.seed, state.step, ROUNDS_STREAM])
+        set_rates(state.optimiser, recipe, state.step)
+        state.optimiser.zero_grad()
+        figures = teach(self._student, batch, recipe.rounds, rng)
+        nn.utils.clip_grad_norm_(state.model.parameters(), recipe.clip_norm)
+        state.optimiser.step()
+        state.average.follow(state.model, state.step)
+        return figures
 
     def _save(self) -> None:
-        """Write checkpoint and weights, each all or nothing."""
-        state = {
-            "model": self._model.state_dict(),
-            "optimizer": self._optimizer.state_dict(),
-            "step": self._step,
-            "spent": self._spent,
-        }
-        beside = self._checkpoint.with_suffix(".partial")
-        torch.save(state, beside)
-        beside.replace(self._checkpoint)
-        save_weights(self._model, self._folder / "weights.safetensors")
+        self._state.write(self._file, self._identity)
+        save_weights(self._state.average.model, self._workplace.folder / WEIGHTS)
+        self._report.draw()
+        self._saved = time.monotonic()
 
 
-def train(data: Path, folder: Path, config: TrainingConfig) -> None:
-    """Train lite0 on the photos of `data`; checkpoints and weights go to `folder`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    torch.set_num_threads(config.threads)
-    torch.manual_seed(config.seed)
+def _begin(recipe: Recipe) -> State:
+    model = build_lite0(pretrained_trunk=True)
+    model.image_encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model.train()
+    return State(model, Average(model, recipe.average), build_optimiser(model, recipe))
+
+
+def train(data: Path, recipe: Recipe, workplace: Workplace, stopped: Callable[[], bool]) -> bool:
+    """Train lite0 on the photos of `data`; tell whether it is done, or `stopped` before.
+
+    Raises:
+        InvalidCheckpoint: The folder holds the state of another run.
+        UnusablePhotos: No photo has a mask of a fair size.
+    """
+    keep_freed_memory()
+    torch.set_flush_denormal(True)  # sure masks have gradients too small to be fast
+    torch.set_num_threads(workplace.threads)
+    workplace.folder.mkdir(parents=True, exist_ok=True)
     photos = read_photos(data, SMALLEST_MASK_SHARE)
-    log.info("%d photos", len(photos))
-    trainer = Trainer(config, folder)
-    trainer.resume()
-    trainer.run(photos)
-
-
-def _freeze_first_blocks(model: Sam, blocks: int) -> None:
-    trunk = model.image_encoder.get_submodule("trunk")
-    early = ("_conv_stem.", "_bn0.", *(f"_blocks.{index}." for index in range(blocks)))
-    for name, parameter in trunk.named_parameters():
-        parameter.requires_grad_(not name.startswith(early))
-
-
-def _optimizer(model: Sam, config: TrainingConfig) -> torch.optim.Optimizer:
-    trunk: list[nn.Parameter] = []
-    rest: list[nn.Parameter] = []
-    for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            (trunk if ".trunk." in name else rest).append(parameter)
-    groups = [
-        {"params": trunk, "peak": config.learning_rate * config.trunk_rate},
-        {"params": rest, "peak": config.learning_rate},
-    ]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, weight_decay=config.weight_decay)
+    if not photos:
+        raise UnusablePhotos(f"no photo of {data} has a mask of {SMALLEST_MASK_SHARE:.2%} of its pixels")
+    cache = open_cache(photos, workplace.cache)
+    return Run(recipe, cache, workplace).advance(stopped)

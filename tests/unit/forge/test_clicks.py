@@ -1,6 +1,6 @@
 import numpy as np
 
-from maskforge.clicks import centre_click, next_click, noisy_box, random_click, tight_box
+from maskforge.clicks import centre_click, next_click, random_click, tight_box
 
 
 def test_the_click_is_farthest_from_the_outside() -> None:
@@ -28,15 +28,6 @@ def test_a_box_ends_after_the_last_pixel() -> None:
     mask = np.zeros((10, 10), np.bool_)
     mask[2:4, 3:8] = True
     np.testing.assert_array_equal(np.array([3, 2, 8, 4], np.float32), tight_box(mask))
-
-
-def test_noise_moves_a_box_within_the_image() -> None:
-    """A noisy box stays in the image, and within 30 % of the box's size of its edges."""
-    mask = np.ones((10, 20), np.bool_)
-    boxes = [noisy_box(mask, 5.0, np.random.default_rng(seed)) for seed in range(20)]
-    assert np.all(np.array(boxes) >= 0)
-    assert np.all(np.array(boxes) <= [6, 3, 20, 10])
-    assert len({box.tobytes() for box in boxes}) > 1
 
 
 def test_the_next_click_corrects_most() -> None:

@@ -1,90 +1,14 @@
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torch import nn
 
-from maskforge.annotations import Photo
 from maskforge.checkpoints.weights import load_weights, save_weights, weights_digest
 from maskforge.errors import InvalidCheckpoint
 from maskforge.lite0.trunk import EfficientNetLite0
-from maskforge.sam.model import Prompts
 from maskforge.sam.pixels import valid_area
 from maskforge.sam.precision import Affine, Precision, lower
-from maskforge.training.examples import Crop, ExampleConfig, draw_crop, first_prompt
-from maskforge.training.rounds import Target, draw_pixel, second_round
-from maskforge.training.schedule import Phase, TrainingConfig
-
-
-def test_the_curriculum_follows_the_budget() -> None:
-    """A phase lasts until its share is spent, the last one to the end."""
-    first, last = Phase(0.5, 64, 2, 2), Phase(1.0, 128, 1, 2)
-    config = TrainingConfig(1, phases=(first, last))
-    assert [config.phase(progress) for progress in (0, 0.49, 0.5, 1.0)] == [first, first, last, last]
-
-
-def test_the_rate_warms_up_and_falls_to_zero() -> None:
-    """The rate rises linearly, then follows a cosine."""
-    config = TrainingConfig(1, warm_up_steps=10)
-    rates = [config.rate(0, 0.0), config.rate(9, 0.0), config.rate(100, 0.5), config.rate(900, 1.0)]
-    assert rates == pytest.approx([0.1, 1.0, 0.5, 0.0])
-
-
-def test_a_crop_lies_within_the_photo() -> None:
-    """No crop is larger than the frame, nor does it leave the photo."""
-    photo, config = Photo(Path(), 60, 40, "made up", ()), ExampleConfig(32, 1)
-    for seed in range(50):
-        crop = draw_crop(photo, config, np.random.default_rng(seed))
-        left, top, right, bottom = crop.box
-        assert 0 <= left < right <= 60
-        assert 0 <= top < bottom <= 40
-        assert max(crop.size) <= 32
-
-
-def test_a_crop_mirrors_photo_and_mask_alike() -> None:
-    """The mask stays on its object."""
-    pixels = np.arange(6, dtype=np.uint8).reshape(2, 3)
-    crop = Crop((1, 0, 3, 2), (2, 2), mirrored=True)
-    cut = crop.cut(Image.fromarray(pixels), Image.Resampling.NEAREST)
-    np.testing.assert_array_equal([[2, 1], [5, 4]], cut)
-    np.testing.assert_array_equal([[False, True], [False, False]], crop.cut_mask(pixels == 1))
-
-
-def test_the_first_prompt_is_a_box_or_a_padded_click() -> None:
-    """A click has SAM's pad point beside it, a box has not."""
-    mask = np.zeros((9, 9), np.bool_)
-    mask[4, 4] = True
-    rng = np.random.default_rng(0)
-    _, labels = first_prompt(mask, ExampleConfig(9, 1, box_share=1), rng)
-    np.testing.assert_array_equal([2, 3], labels)
-    coords, labels = first_prompt(mask, ExampleConfig(9, 1, box_share=0), rng)
-    np.testing.assert_array_equal([1, -1], labels)
-    np.testing.assert_array_equal([(4, 4), (0, 0)], coords)
-
-
-def test_the_correction_clicks_a_wrong_pixel() -> None:
-    """The only missing pixel is clicked as foreground, at its centre in the frame."""
-    mask = torch.zeros(1, 1, 4, 4, dtype=torch.bool)
-    mask[0, 0, 2, 1] = True
-    first = Prompts(
-        torch.zeros(1, 1, 3, 2), torch.tensor([[[1.0, -1.0, -2.0]]]), torch.zeros(1, 1, 4, 4), torch.zeros(1, 1)
-    )
-    logits = torch.full((1, 1, 4, 4), -99.0)
-    target = Target(mask.float().unsqueeze(2), mask.unsqueeze(2), torch.ones(1, 1, 1, 4, 4, dtype=torch.bool))
-    prompts = second_round(first, logits, target, pitch=4, feedback_share=1)
-    torch.testing.assert_close(torch.tensor([[[1.0, -1.0, 1.0]]]), prompts.point_labels)
-    torch.testing.assert_close(torch.tensor([5.5, 9.5]), prompts.point_coords[0, 0, 2])
-    torch.testing.assert_close(torch.full((1, 1, 4, 4), -32.0), prompts.mask_input)
-    torch.testing.assert_close(torch.ones(1, 1), prompts.has_mask_input)
-
-
-def test_a_pixel_is_drawn_from_the_mask() -> None:
-    """Each mask yields its own set pixel, as an index into its rows."""
-    mask = torch.zeros(1, 2, 3, 3, dtype=torch.bool)
-    mask[0, 0, 1, 2] = mask[0, 1, 2, 0] = True
-    torch.testing.assert_close(torch.tensor([[[5], [6]]]), draw_pixel(mask))
 
 
 def test_weights_survive_as_half(tmp_path: Path) -> None:
