@@ -79,7 +79,7 @@ bench-decode: .venv/.dev .venv-triton/.ready  ## Decode with our graph and with 
 bench-transport: .venv/.dev .venv-triton/.ready  ## Send embeddings to Triton in shared memory, inline and with tritonclient, in turn
 	$(BIN)/python -m benchmarks.transport $(ARGS)
 
-bench-everything: .venv/.dev .venv-triton/.ready  ## Find everything in a photo through the service and with the reference (minutes)
+bench-everything: .venv/.dev .venv-triton/.ready  ## Find everything in three photos through the service and with the reference (ten minutes)
 	$(BIN)/python -m benchmarks.everything $(ARGS)
 
 bench-stream: .venv/.dev .venv-triton/.ready  ## Hover at 200 prompts a second, on a stream and with calls of their own, in turn
