@@ -38,12 +38,12 @@ class LabelHead(nn.Module):
     scale: Tensor
 
     def __init__(self, width: int, labels: int) -> None:
-        """Build a head for embeddings of `width` channels."""
+        """Build a head for embeddings of `width` channels; an output more than there are labels is for none of them."""
         super().__init__()
         features = 2 * width + 1
         self.register_buffer("mean", torch.zeros(features))
         self.register_buffer("scale", torch.ones(features))
-        self.classify = nn.Linear(features, labels)
+        self.classify = nn.Linear(features, labels + 1)
 
     def normalise_by(self, features: Tensor) -> None:
         """Take mean and spread from the features [N,F] that are learnt from."""
@@ -51,7 +51,7 @@ class LabelHead(nn.Module):
         self.scale.copy_(features.std(0).clamp(min=NARROWEST))
 
     def forward(self, features: Tensor) -> Tensor:
-        """Map features [...,F] to the labels' logits [...,L]."""
+        """Map features [...,F] to the logits of the labels, and of none of them [...,L+1]."""
         return self.classify((features - self.mean) / self.scale)
 
 

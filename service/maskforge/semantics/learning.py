@@ -1,5 +1,6 @@
 """Learns the head from features, in seconds."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -12,8 +13,8 @@ from maskforge.semantics.examples import Example
 from maskforge.semantics.head import LabelHead
 from maskforge.semantics.vocabulary import Label, index_of, place
 
-STEPS: Final = 400
-RATE: Final = 0.01
+STEPS: Final = 200
+RATE: Final = 0.02
 WEIGHT_DECAY: Final = 0.05
 SMOOTHING: Final = 0.1
 BALANCE: Final = 0.5
@@ -21,7 +22,7 @@ BALANCE: Final = 0.5
 HELD_OUT: Final = 5
 """Every so manieth photo decides when an answer is sure enough."""
 SURE_ENOUGH: Final = 0.8
-"""So many of the named masks are to be named rightly."""
+"""So many of the names that are given are to be right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Labeller:
     """A head that was learnt.
 
     Attributes:
-        head: Features to logits.
+        head: Features to logits, of each label and of being none of them.
         labels: The names, in the order of the logits.
         threshold: An answer of a lower probability is unknown.
     """
@@ -40,8 +41,8 @@ class Labeller:
 
     @torch.inference_mode()
     def probabilities(self, features: Tensor) -> Tensor:
-        """Return the probability of each label: float32 [N,L]."""
-        return self.head(features).softmax(-1)
+        """Return the probability of each label: float32 [N,L]. What is missing to 1 is that it is none of them."""
+        return self.head(features).softmax(-1)[:, :-1]
 
 
 def learn(photos: Sequence[Sequence[Example]], labels: tuple[Label, ...]) -> Labeller:
@@ -51,17 +52,30 @@ def learn(photos: Sequence[Sequence[Example]], labels: tuple[Label, ...]) -> Lab
     """
     held_out = [example for photo in photos[::HELD_OUT] for example in photo]
     seen = [example for index, photo in enumerate(photos) if index % HELD_OUT for example in photo]
-    threshold = _threshold(_fit(seen, labels), held_out, labels)
+    threshold = _threshold(Labeller(_fit(seen, labels), labels, 0.0), held_out)
     return Labeller(_fit([example for photo in photos for example in photo], labels), labels, threshold)
 
 
+def targets_of(examples: Sequence[Example], labels: tuple[Label, ...]) -> Tensor:
+    """Return the place of each example's label, int64 [N]; one that has none is a stranger, in the last place."""
+    places = index_of(labels)
+    return torch.tensor([_or_last(place(each.annotation, places), len(labels)) for each in examples])
+
+
+def _or_last(at: int | None, last: int) -> int:
+    return last if at is None else at
+
+
 def _fit(examples: Sequence[Example], labels: tuple[Label, ...]) -> LabelHead:
-    """Minimise the cross entropy, all at once; from seed 0."""
-    features, targets = _table(examples, labels)
+    """Minimise the cross entropy, all at once; from seed 0.
+
+    Strangers are learnt, too: what many rare things have in common is the only hint of what was never seen.
+    """
+    features, targets = torch.stack([each.features for each in examples]), targets_of(examples, labels)
     torch.manual_seed(0)
     head = LabelHead((features.shape[1] - 1) // 2, len(labels))
     head.normalise_by(features)
-    weights = targets.bincount(minlength=len(labels)).clamp(min=1).float().pow(-BALANCE)
+    weights = targets.bincount(minlength=len(labels) + 1).clamp(min=1).float().pow(-BALANCE)
     optimiser = torch.optim.AdamW(head.parameters(), RATE, weight_decay=WEIGHT_DECAY)
     for _ in range(STEPS):
         optimiser.zero_grad()
@@ -71,26 +85,13 @@ def _fit(examples: Sequence[Example], labels: tuple[Label, ...]) -> LabelHead:
     return head.eval()
 
 
-def _threshold(head: LabelHead, examples: Sequence[Example], labels: tuple[Label, ...]) -> float:
-    """Return the least probability above which enough of the answers are right; 1 where none is.
-
-    What has no label among those that are learnt is never right.
-    """
-    places = index_of(labels)
-    truths = torch.tensor([NO_LABEL if (at := place(each.annotation, places)) is None else at for each in examples])
-    with torch.inference_mode():
-        sure, answer = head(torch.stack([each.features for each in examples])).softmax(-1).max(-1)
+def _threshold(labeller: Labeller, examples: Sequence[Example]) -> float:
+    """Return the least probability above which enough of the answers are right, each source alike; 1 where none is."""
+    targets = targets_of(examples, labeller.labels)
+    sure, answers = labeller.probabilities(torch.stack([each.features for each in examples])).max(-1)
+    counts = Counter(each.source for each in examples)
+    weights = torch.tensor([1 / counts[each.source] for each in examples])
     order = sure.argsort(descending=True)
-    right = (answer == truths)[order].float().cumsum(0) / torch.arange(1, len(examples) + 1)
+    right = ((answers == targets) * weights)[order].cumsum(0) / weights[order].cumsum(0)
     enough = (right >= SURE_ENOUGH).nonzero()
     return float(sure[order][enough[-1, 0]]) if len(enough) else 1.0
-
-
-NO_LABEL: Final = -1
-
-
-def _table(examples: Sequence[Example], labels: tuple[Label, ...]) -> tuple[Tensor, Tensor]:
-    places = index_of(labels)
-    named = [(each.features, at) for each in examples if (at := place(each.annotation, places)) is not None]
-    features, targets = zip(*named, strict=True)
-    return torch.stack(features), torch.tensor(targets)

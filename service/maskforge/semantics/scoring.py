@@ -7,8 +7,7 @@ from typing import Final
 import torch
 
 from maskforge.semantics.examples import Example, by_source
-from maskforge.semantics.learning import Labeller
-from maskforge.semantics.vocabulary import index_of, place
+from maskforge.semantics.learning import Labeller, targets_of
 
 BEST: Final = 5
 
@@ -47,12 +46,11 @@ def measure_by_source(examples: Sequence[Example], labeller: Labeller) -> dict[s
 
 def measure(examples: Sequence[Example], labeller: Labeller) -> Accuracy:
     """Compare answers with what people said."""
-    places = index_of(labeller.labels)
-    truths = torch.tensor([-1 if (at := place(each.annotation, places)) is None else at for each in examples])
+    truths = targets_of(examples, labeller.labels)
     sure, answers = labeller.probabilities(torch.stack([each.features for each in examples])).topk(
         min(BEST, len(labeller.labels))
     )
-    known, given = truths >= 0, sure[:, 0] >= labeller.threshold
+    known, given = truths < len(labeller.labels), sure[:, 0] >= labeller.threshold
     hits = answers == truths[:, None]
     return Accuracy(
         int(known.sum()),

@@ -89,12 +89,12 @@ def labeller() -> Labeller:
 
 
 def test_labels_are_learnt(labeller: Labeller) -> None:
-    """What lies apart is told apart, on examples that were not seen, and most of what was never learnt is unknown."""
+    """What lies apart is told apart, on examples that were not seen; of names given about four in five are right."""
     found = measure(_examples(1, 40), labeller)
 
     assert (120, 40) == (found.known, found.strangers)
     assert found.top1 > 0.98
-    assert found.right > 0.75
+    assert 0.7 < found.right < 0.9
     assert found.named > 0.8
 
 
@@ -110,7 +110,7 @@ def test_each_source_is_measured() -> None:
     """A labeller that always says cat is right about pets, and about nothing else."""
     head = LabelHead(2, 3)
     torch.nn.init.zeros_(head.classify.weight)
-    head.classify.bias.data = torch.tensor([5.0, 0.0, 1.0])
+    head.classify.bias.data = torch.tensor([5.0, 0.0, 1.0, 0.0])
     found = measure_by_source(_examples(2, 5), Labeller(head, (CAT, HAIR, SKY), threshold=0.5))
 
     assert ["coco", "pets", "all"] == list(found)
