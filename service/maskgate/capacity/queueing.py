@@ -9,6 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil, exp, inf, log
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def erlang_b(servers: int, load: float) -> float:
@@ -89,25 +93,24 @@ class Queue:
 
     @property
     def mean_wait(self) -> float:
-        """Seconds before service, of all: that of M/M/c, times (1 + spread^2) / 2. Exact for one server."""
+        """Seconds before service, on average over all. Exact for one server."""
+        return self.waiting * self.mean_wait_of_waiting
+
+    @property
+    def mean_wait_of_waiting(self) -> float:
+        """Seconds before service, of those who wait at all: those of M/M/c, times (1 + spread^2) / 2."""
         if self.utilisation >= 1:
             return inf
-        of_exponential = self.waiting * self.service.seconds / (self.servers - self.load)
-        return of_exponential * (1 + self.service.spread**2) / 2
+        return self.service.seconds / (self.servers - self.load) * (1 + self.service.spread**2) / 2
 
     def waits_beyond(self, seconds: float) -> float:
         """Return the share that waits longer than this."""
-        if self.utilisation >= 1:
-            return 1.0
-        return self.waiting * exp(-seconds * self.waiting / self.mean_wait) if self.rate else 0.0
+        return self.waiting * exp(-seconds / self.mean_wait_of_waiting)
 
     def wait(self, share: float) -> float:
         """Return the wait in seconds that this share does not exceed: .99 asks for the p99."""
-        if self.utilisation >= 1:
-            return inf
-        if self.waiting <= 1 - share:
-            return 0.0
-        return self.mean_wait / self.waiting * log(self.waiting / (1 - share))
+        few = 1 - share
+        return self.mean_wait_of_waiting * log(self.waiting / few) if self.waiting > few else 0.0
 
     def meets(self, aim: Aim) -> bool:
         """Say whether few enough wait too long."""
@@ -116,24 +119,21 @@ class Queue:
 
 def servers_for(rate: float, service: Service, aim: Aim) -> int:
     """Return the fewest servers in one line that meet an aim; at least one."""
-    servers = max(1, ceil(rate * service.seconds))
-    while not Queue(rate, service, servers).meets(aim):
-        servers += 1
-    return servers
+    return _fewest(lambda servers: Queue(rate, service, servers), rate * service.seconds, aim)
 
 
 def lines_for(rate: float, service: Service, aim: Aim) -> int:
-    """Return the fewest servers that meet an aim where each has a line of its own, and arrivals choose by chance.
+    """Return the fewest servers that meet an aim where each has a line of its own, and arrivals choose by chance."""
+    return _fewest(lambda servers: Queue(rate / servers, service, 1), rate * service.seconds, aim)
 
-    Below full use the wait of one server only falls as others take part of its work, so the answer is found by halves.
-    """
-    least, enough = 0, max(1, ceil(rate * service.seconds))
-    while not Queue(rate / enough, service, 1).meets(aim):
+
+def _fewest(line: Callable[[int], Queue], load: float, aim: Aim) -> int:
+    """Find the fewest servers by halves: more of them never wait longer, and fewer than the load cannot keep up."""
+    enough = max(1, ceil(load))
+    least = enough - 1
+    while not line(enough).meets(aim):
         least, enough = enough, 2 * enough
     while enough - least > 1:
         middle = (least + enough) // 2
-        if Queue(rate / middle, service, 1).meets(aim):
-            enough = middle
-        else:
-            least = middle
+        least, enough = (least, middle) if line(middle).meets(aim) else (middle, enough)
     return enough

@@ -34,11 +34,11 @@ class Demand:
         answer_bytes: Of an answer with its mask.
     """
 
-    images_per_day: float = _at_least(1, default=10e6)
-    clicks_per_image: float = _at_least(0.01, default=50.0)
+    images_per_day: float = _at_least(1, default=10e6, most=1e9)
+    clicks_per_image: float = _at_least(0.01, default=50.0, most=1e5)
     zipf: float = _at_least(0, default=0.8, most=3)
     clicked_for_hours: float = _at_least(0.001, default=0.5)
-    peak: float = _at_least(1, default=1.8, most=2)
+    peak: float = _at_least(1, default=1.8, most=1.95)
     upload_bytes: float = _at_least(0, default=400 * KB)
     answer_bytes: float = _at_least(0, default=7 * KB)
 
@@ -107,7 +107,7 @@ class Work:
     decode_spread: float = _at_least(0, default=0.3)
     decoder_gpus: float = _at_least(0, default=0.0)
     decoder_cores: float = _at_least(0, default=2.0)
-    encode_ms: float = _at_least(0.001, default=48.0)
+    encode_ms: float = _at_least(0.001, default=48.0, most=60e3)
     encode_spread: float = _at_least(0, default=0.1)
     encoder_gpus: float = _at_least(0, default=1.0)
 

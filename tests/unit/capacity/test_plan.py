@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -108,7 +109,7 @@ def test_gateways_are_the_fewest_for_their_l1() -> None:
         ({"demand": {"zipf": "1"}}, "'demand.zipf' is a number"),
         ({"demand": {"zipf": True}}, "'demand.zipf' is a number"),
         ({"demand": {"zipf": float("nan")}}, "'demand.zipf' is a number"),
-        ({"demand": {"peak": 3}}, "'demand.peak' is 3; it is at least 1, at most 2"),
+        ({"demand": {"peak": 3}}, "'demand.peak' is 3; it is at least 1, at most 1.95"),
         ({"prices": {"gpu_hour": -1}}, "'prices.gpu_hour' is -1; it is at least 0"),
         ({"targets": {"zones": 2.5}}, "'targets.zones' is a whole number"),
         ({"targets": {"zones": 1}}, "leaves no zone"),
@@ -125,3 +126,18 @@ def test_what_is_not_said_stays() -> None:
     assert Scenario() == read_scenario({})
     changed = read_scenario({"targets": {"zones": 4.0}})
     assert (4, int, Scenario().demand) == (changed.targets.zones, type(changed.targets.zones), changed.demand)
+
+
+BOUNDED = ["images_per_day", "clicks_per_image", "zipf", "clicked_for_hours", "peak"]
+
+
+@pytest.mark.parametrize("end", ["least", "most"])
+@pytest.mark.parametrize("key", [*(f"demand.{key}" for key in BOUNDED), "caches.l1_bytes", "caches.redis_bytes"])
+def test_whatever_is_allowed_has_a_plan(key: str, end: str) -> None:
+    """The bounds of a number are those within which there is a plan, with a cost that is a number."""
+    section, _, name = key.partition(".")
+    bound = getattr(Scenario(), section).__dataclass_fields__[name].metadata[end]
+
+    cost = planned(**{section: {name: min(bound, 1e18)}}).cost_per_million(scales=True)
+
+    assert 0 < cost < inf
