@@ -14,7 +14,7 @@ from maskgate.capacity import BadScenario, Plan, plan, read_scenario
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from maskgate.capacity import Scenario, Tier
+    from maskgate.capacity import Hour, Scenario, Tier
 
 _GB = 1e9
 _GIB = 2.0**30
@@ -65,7 +65,7 @@ def _lines(planned: Plan) -> Iterable[str]:
     yield ""
     wait = f"p{100 * planned.scenario.targets.share:g} wait"
     yield f"{'at the peak':<12}{'replicas':>9}{'least':>7}{'busy':>6}{wait:>13}"
-    yield from (_tier_line(name, tier) for name, tier in _tiers(planned).items())
+    yield from (_tier_line(name, tier) for name, tier in _tiers(planned.peak).items())
     yield ""
     yield from (f"{name:<24}{value}" for name, value in _needs(planned).items())
     yield ""
@@ -76,8 +76,8 @@ def _lines(planned: Plan) -> Iterable[str]:
     yield f"{'a million segments':<24}{million[0]:>20,.2f}{million[1]:>21,.2f}"
 
 
-def _tiers(planned: Plan) -> dict[str, Tier]:
-    return {"gateways": planned.peak.gateways, "decoders": planned.peak.decoders, "encoders": planned.peak.encoders}
+def _tiers(hour: Hour) -> dict[str, Tier]:
+    return {"gateways": hour.gateways, "decoders": hour.decoders, "encoders": hour.encoders}
 
 
 def _tier_line(name: str, tier: Tier) -> str:
@@ -102,7 +102,8 @@ def _document(planned: Plan) -> dict[str, Any]:
     found = planned.peak.embeddings
     return {
         "clicks_per_second": found.clicks,
-        "tiers": {name: _tier_document(tier) for name, tier in _tiers(planned).items()},
+        "tiers": {name: _tier_document(tier) for name, tier in _tiers(planned.peak).items()},
+        "hours": [_hour_document(hour) for hour in planned.day],
         "gpus": planned.gpus,
         "cores": planned.cores,
         "l1_hit_ratio": found.from_l1 / found.clicks,
@@ -121,6 +122,10 @@ def _document(planned: Plan) -> dict[str, Any]:
             "scaling": planned.cost_per_million(scales=True),
         },
     }
+
+
+def _hour_document(hour: Hour) -> dict[str, float]:
+    return {"factor": hour.factor, **{name: tier.replicas for name, tier in _tiers(hour).items()}}
 
 
 def _tier_document(tier: Tier) -> dict[str, float]:

@@ -40,6 +40,8 @@ def test_the_plan_is_json() -> None:
     )
     assert {"gateways", "decoders", "encoders"} == set(told["tiers"])
     assert told["gpus"] == told["tiers"]["encoders"]["replicas"]
+    assert 24 == len(told["hours"])
+    assert told["tiers"]["gateways"]["replicas"] == max(hour["gateways"] for hour in told["hours"])
 
 
 def test_a_file_is_read_and_the_command_line_wins(tmp_path: Path) -> None:
