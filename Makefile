@@ -114,7 +114,7 @@ load: .venv/.dev .venv-triton/.ready .venv-load/.ready  ## Let annotators, a cro
 
 .PHONY: chart-test chart-values
 chart-test: .venv-chart/.ready .venv-triton/.ready  ## Render, validate, install and upgrade the Helm chart, with the real helm and a double of Kubernetes
-	.venv-chart/bin/python -m pytest -p no:cloudcoil tests/chart $(ARGS)
+	.venv-chart/bin/python -m pytest -p no:cloudcoil -p tests.closing_line tests/chart $(ARGS)
 
 chart-values: .venv/.dev  ## Write the schema and the table of the chart's values from their comments
 	$(BIN)/python helm/generate_values.py schema > helm/maskgate/values.schema.json
