@@ -6,8 +6,10 @@ import copy
 from collections import Counter
 
 import pytest
+import yaml
 
 from tests.chart.cases import CASES, everything, rendered
+from tests.chart.helm import CHART, KEDA, OPERATOR, run
 from tests.chart.schemas import validate
 
 
@@ -52,3 +54,15 @@ def test_names_are_given_once(case: str) -> None:
 def test_everything_is_in_the_namespace(case: str) -> None:
     """Nothing is installed elsewhere, nor for the whole cluster."""
     assert {"vision"} == {document["metadata"]["namespace"] for document in rendered(case)}
+
+
+def test_names_are_short_enough() -> None:
+    """With the longest names of a release and of a GPU model every name is still one that a label can hold."""
+    done = run(
+        *("helm", "template", "r" * 53, str(CHART), "--api-versions", KEDA, "--api-versions", OPERATOR),
+        *("--set", f"gpus.{'g' * 20}.product=x"),
+    )
+    names = [it["metadata"]["name"] for it in yaml.safe_load_all(done.stdout)]
+
+    assert names
+    assert 63 >= max(map(len, names))

@@ -1,10 +1,11 @@
 {{/* Names, labels and images. */}}
 
-{{/* The release's name, which holds the chart's, or both. 40 characters leave room for what is appended. */}}
+{{/* The release's name, which holds the chart's, or both. Of the 63 characters that the name of a Job may have, 34 leave
+     room for what is appended: -encoder- and the name of a GPU model. */}}
 {{- define "maskgate.fullname" -}}
 {{- $name := .Release.Name -}}
 {{- if not (contains .Chart.Name $name) -}}{{- $name = printf "%s-%s" $name .Chart.Name -}}{{- end -}}
-{{- $name | trunc 40 | trimSuffix "-" -}}
+{{- $name | trunc 34 | trimSuffix "-" -}}
 {{- end }}
 
 {{/* What a selector selects by. Takes (list root component). */}}

@@ -8,6 +8,7 @@ serviceAccountName: {{ include "maskgate.fullname" . }}
 
 {{- define "maskgate.withoutAccount" -}}
 automountServiceAccountToken: false
+# Kubernetes would set a MASKGATE_…_PORT for each Service, which look like settings.
 enableServiceLinks: false
 securityContext:
   runAsNonRoot: true
