@@ -57,6 +57,17 @@ def test_each_tier_loads_its_part() -> None:
     assert sorted(STACK.models) == sorted(beside + apart)
 
 
+@pytest.mark.parametrize("case", CASES)
+def test_the_decoder_accompanies_the_gateway(case: str) -> None:
+    """It starts before the gateway, after its plans are verified, and ends when the gateway has ended its calls."""
+    gateway = pod(rendered(case), "maskgate-gateway")
+    *before, triton = gateway.spec["initContainers"]
+
+    assert ("triton", "Always") == (triton["name"], triton["restartPolicy"])
+    assert all("restartPolicy" not in container for container in before)
+    assert ["gateway"] == [container["name"] for container in gateway.spec["containers"]]
+
+
 def test_an_encoder_differs_in_what_it_must() -> None:
     """Apart from what it loads and who reaches it an encoder is started as the decoder is."""
     beside = options(_triton({}, "maskgate-gateway"))
