@@ -13,7 +13,7 @@ from maskforge.cli import main as maskforge
 from maskgate.cli import main as maskgate
 from maskgate.stack.triton import TritonSettings, triton_command
 from tests.chart.cases import CASES, rendered
-from tests.chart.helm import template
+from tests.chart.helm import ROOT, template
 from tests.chart.objects import of_kind, options, pod, pods
 
 if TYPE_CHECKING:
@@ -84,6 +84,15 @@ def test_an_encoder_differs_in_what_it_must() -> None:
 
 
 # Commands
+
+
+def test_the_cpu_folders_are_the_images() -> None:
+    """The backend and the models that CPU pods name are put into the image by its Dockerfile."""
+    command = options(_triton({}, "maskgate-gateway"))
+    dockerfile = (ROOT / "deploy" / "triton" / "Dockerfile").read_text(encoding="utf-8")
+
+    for path in (*command["backend-directory"], *command["model-repository"], "/opt/maskgate/tools"):
+        assert path in dockerfile
 
 
 def known_options(group: click.Command, name: str) -> set[str]:
