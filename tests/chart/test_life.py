@@ -39,7 +39,7 @@ class Release:
         if values is not None:
             path = self.folder / "values.json"
             path.write_text(json.dumps(values), encoding="utf-8")
-            words = (str(CHART), *words, "--values", str(path), "--wait")
+            words = (str(CHART), *words, "--values", str(path))
         command = ("helm", *verb.split(), RELEASE, *words, "--namespace", NAMESPACE)
         limit = () if verb == "history" else ("--timeout", SECONDS)
         done = run(*command, *limit, kubeconfig=self.cluster.kubeconfig)
@@ -72,11 +72,11 @@ def tagged(tag: str) -> dict[str, object]:
 
 def test_install_upgrade_rollback_uninstall(plain: Release) -> None:
     """A release comes, changes, changes back and goes, and leaves nothing but its history's end."""
-    told = plain.helm("install", values=tagged("1"))
+    told = plain.helm("install", "--wait", values=tagged("1"))
     assert "maskgate:1" == plain.image()
     assert "kubectl -n vision rollout status deployment/maskgate-gateway" in told
 
-    plain.helm("upgrade", values=tagged("2"))
+    plain.helm("upgrade", "--wait", values=tagged("2"))
     assert "maskgate:2" == plain.image()
 
     plain.helm("rollback", "1")
