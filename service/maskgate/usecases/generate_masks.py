@@ -53,8 +53,8 @@ class GenerateMasks:
             InvalidCursor: The cursor is not one of this request.
             ModelNotFound: There is no such model.
             ImageNotFound: The image is not kept.
-            DeadlineExceeded: Nothing was read for too long; or as the ports say.
-            StoreUnavailable, BackendUnavailable, Overloaded, InferenceFailed: As the ports say.
+            Overloaded: There is no place, or nothing was read for too long.
+            StoreUnavailable, BackendUnavailable, DeadlineExceeded, InferenceFailed: As the ports say.
         """
         query.settings.check_prompts(self._most_prompts)
         spec = await self._backend.spec(query.model or self._default_model)

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from maskgate.domain.errors import DeadlineExceeded
+from maskgate.domain.errors import Overloaded
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -65,6 +65,7 @@ async def streamed(
         await asyncio.gather(running, return_exceptions=True)
 
 
-def _unread(room: Room) -> DeadlineExceeded:
-    text = f"Nothing was read for {room.seconds:.3g} s; the same request goes on after the last cursor."
-    return DeadlineExceeded(text, deadline_seconds=f"{room.seconds:.3g}")
+def _unread(room: Room) -> Overloaded:
+    """Say no as to one more caller: somebody else may have the place by now, and whoever reads on may come again."""
+    text = f"Nothing was read for {room.seconds:.3g} s, so the place was given away; the last cursor goes on."
+    return Overloaded(text, idle_seconds=f"{room.seconds:.3g}")
