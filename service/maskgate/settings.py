@@ -55,8 +55,8 @@ class Settings(BaseSettings):
     http_port: int = Field(8080, ge=0, le=65535, description="Port of REST, probes and metrics; 0 picks a free one.")
     http_hosts: tuple[Annotated[str, Field(pattern=f"^{HOST_PATTERN}$")], ...] = Field(
         (),
-        description="Names by which REST may be asked, beside addresses and localhost, as a JSON list such as "
-        '["masks.example.com", "*.example.org"]. Without any, and with `api_keys_file` or `insecure`, by every name.',
+        description="Names by which REST may be asked without keys, beside addresses and localhost, as a JSON list "
+        'such as ["masks.example.com", "*.example.org"]. Without any, and with `insecure`, by every name.',
     )
     workers: int = Field(
         1,

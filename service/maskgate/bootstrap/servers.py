@@ -111,7 +111,7 @@ def _create_streams(settings: Settings, usecases: UseCases, watchers: Watchers) 
 
 def known_hosts(settings: Settings) -> AllowedHosts | None:
     """Return by which names REST may be asked, None: by any, as no page has a key, and where everybody may come."""
-    if not settings.http_hosts and (settings.api_keys_file or settings.insecure):
+    if settings.api_keys_file or (settings.insecure and not settings.http_hosts):
         return None
     return AllowedHosts(settings.http_hosts)
 

@@ -8,10 +8,11 @@ from maskgate.settings import Settings
 
 
 def test_names_matter_where_nothing_else_does() -> None:
-    """Keys or `insecure` let a gateway be asked by any name; one without either knows none, and names given count."""
-    named = Settings(http_hosts=("masks.example.com",), api_keys_file="keys.jsonl")
+    """Keys let a gateway be asked by any name, and so does `insecure` where none is given; else names count."""
+    names = ("masks.example.com",)
+    named = Settings(http_hosts=names, insecure=True)
 
-    assert known_hosts(Settings(api_keys_file="keys.jsonl")) is None
+    assert known_hosts(Settings(api_keys_file="keys.jsonl", http_hosts=names)) is None
     assert known_hosts(Settings(insecure=True)) is None
     assert [False, True] == [
         hosts is not None and "masks.example.com" in hosts for hosts in map(known_hosts, (Settings(), named))

@@ -56,6 +56,11 @@ def test_the_gateway_understands_its_environment(file: str, monkeypatch: pytest.
     assert {name.removeprefix("MASKGATE_").lower() for name in variables} <= set(Settings.model_fields)
 
 
+def test_no_page_can_ask_the_gateway() -> None:
+    """It has no keys and is published where browsers are, so it is asked by its own name alone."""
+    assert {"MASKGATE_INSECURE": "true", "MASKGATE_HTTP_HOSTS": '["gateway"]'}.items() <= environment("gateway").items()
+
+
 @pytest.mark.parametrize("file", ["compose.yaml", "compose.balanced.yaml"])
 def test_the_gateway_gets_the_time_to_stop(file: str) -> None:
     """Whoever stops it waits for its delay, its calls and its encodes."""
