@@ -89,13 +89,14 @@ def labeller() -> Labeller:
 
 
 def test_labels_are_learnt(labeller: Labeller) -> None:
-    """What lies apart is told apart, on examples that were not seen; of names given about four in five are right."""
+    """What lies apart is told apart, on examples that were not seen; strangers are unknown."""
     found = measure(_examples(1, 40), labeller)
 
     assert (120, 40) == (found.known, found.strangers)
     assert found.top1 > 0.98
-    assert 0.7 < found.right < 0.9
-    assert found.named > 0.8
+    assert found.right > 0.9
+    assert found.named > 0.6
+    assert found.unknown > 0.9
 
 
 def test_learning_is_repeatable(labeller: Labeller) -> None:
