@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import grpc
 import httpx
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from maskgate.cli import main
@@ -75,16 +75,16 @@ def _sample(running: Site, name: str, **labels: str) -> float:
 
 def test_the_doctor_finds_all_well(running: Site) -> None:
     """What the pod of `helm test` runs ends well."""
-    (test,) = of_kind(rendered("defaults"), "Pod")
-    here = {
-        "http://maskgate:8080": f"http://{running.address('http')}",
-        "maskgate:50051": running.address("grpc"),
-    }
-    words = [here.get(word, word) for word in test["spec"]["containers"][0]["args"]]
-
-    result = CliRunner().invoke(main, words)
+    result = _doctor(running)
 
     assert 0 == result.exit_code, result.output
+
+
+def _doctor(running: Site) -> Result:
+    """Run what the pod of `helm test` runs."""
+    (test,) = of_kind(rendered("defaults"), "Pod")
+    here = {"http://maskgate:8080": f"http://{running.address('http')}", "maskgate:50051": running.address("grpc")}
+    return CliRunner().invoke(main, [here.get(word, word) for word in test["spec"]["containers"][0]["args"]])
 
 
 def test_clicks_go_on_without_encoders(running: Site) -> None:
@@ -99,3 +99,6 @@ def test_clicks_go_on_without_encoders(running: Site) -> None:
         assert 200 == _get(running, "http", "/readyz")
         with pytest.raises(errors.BackendUnavailable):
             client.image(PHOTOS / "pizza.jpg").segment(points=[(160, 180)])
+    told = _doctor(running)
+    assert 1 == told.exit_code
+    assert "MASKGATE_ENCODER_URL" in told.output

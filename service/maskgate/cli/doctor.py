@@ -90,6 +90,8 @@ def _readiness(http: str, *, is_ready: bool) -> Finding:
 def _cure_of(component: str) -> str:
     if component == "redis":
         return "see whether it runs where MASKGATE_REDIS_URL says; until then each gateway remembers for itself"
+    if component == "encoder":
+        return "see whether a Triton runs where MASKGATE_ENCODER_URL says; until then new images have to wait"
     return "see whether Triton runs where MASKGATE_TRITON_URL says, and what its log says of the model"
 
 
