@@ -11,7 +11,7 @@ import click
 from maskforge.cli.options import EXISTING_FOLDER
 from maskforge.training.loop import WEIGHTS, Workplace
 from maskforge.training.loop import train as run_training
-from maskforge.training.recipe import Recipe
+from maskforge.training.recipe import DEFAULT_PHASES, Recipe
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
@@ -35,6 +35,13 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of everything random.")
 @click.option(
+    "--first-phase",
+    type=click.IntRange(min=1),
+    default=DEFAULT_PHASES[0].steps,
+    show_default=True,
+    help="Steps of the first phase; may be changed as long as a run is in it.",
+)
+@click.option(
     "--share",
     type=click.FloatRange(0, 1, min_open=True),
     default=1,
@@ -45,9 +52,11 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option(
     "--no-compile", "interpreted", is_flag=True, help="Do without a C++ compiler; it takes half as long again."
 )
-def train(*, data: Path, folder: Path, cache: Path, seed: int, share: float, threads: int, interpreted: bool) -> None:
+def train(  # one argument an option
+    *, data: Path, folder: Path, cache: Path, seed: int, first_phase: int, share: float, threads: int, interpreted: bool
+) -> None:
     """Train lite0; Ctrl-C or SIGTERM saves and stops, the same command goes on."""
-    recipe = Recipe(seed=seed).shortened(share)
+    recipe = Recipe(seed=seed).with_first_phase(first_phase).shortened(share)
     workplace = Workplace(folder, cache, threads=threads, compiled=not interpreted)
     with signalled() as stopped:
         done = run_training(data, recipe, workplace, stopped)

@@ -68,7 +68,7 @@ class Run:
         self._workplace = workplace
         self._state = _begin(recipe)
         if self._file.exists():
-            self._state.read(self._file, self._identity)
+            self._state.read(self._file, self._identify)
             log.info("resumed at step %d", self._state.step)
         self._student = Student(self._state.model, compiled=workplace.compiled)
         self._saved = time.monotonic()
@@ -99,9 +99,8 @@ class Run:
     def _file(self) -> Path:
         return self._workplace.folder / STATE
 
-    @property
-    def _identity(self) -> str:
-        return f"{self._cache.name} {self._recipe}"
+    def _identify(self, step: int) -> str:
+        return f"{self._cache.name} {self._recipe.until(step)}"
 
     def _batches(self) -> Iterator[Batch]:
         trained = [photo for photo in self._cache.photos if not is_held_out(photo, self._recipe.held_out)]
@@ -121,8 +120,8 @@ class Run:
         """Compute the gradient and follow it; all that is random follows from the seed and the step."""
         state, recipe = self._state, self._recipe
         self._student.thaw(recipe, state.step)
-        torch.manual_seed(recipe.seed * recipe.steps + state.step)
         rng = np.random.default_rng([recipe.seed, state.step, ROUNDS_STREAM])
+        torch.manual_seed(int(rng.bit_generator.random_raw()))
         set_rates(state.optimiser, recipe, state.step)
         state.optimiser.zero_grad()
         figures = teach(self._student, batch, recipe.rounds, rng)
@@ -132,7 +131,7 @@ class Run:
         return figures
 
     def _save(self) -> None:
-        self._state.write(self._file, self._identity)
+        self._state.write(self._file, self._identify(self._state.step))
         save_weights(self._state.average.model, self._workplace.folder / WEIGHTS)
         self._report.draw()
         self._saved = time.monotonic()

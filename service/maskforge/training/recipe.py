@@ -123,7 +123,8 @@ class Recipe:
     """A training run.
 
     Attributes:
-        phases: Small images first, the served size last. The rate is constant in the first phase, then falls.
+        phases: Small images first, the served size last. The rate is constant in the first phase, then falls to zero:
+            so a run may be cut short, or prolonged, as long as it is in its first phase.
         examples: How images are made.
         rounds: How prompts are refined.
         learning_rate: Peak rate of everything but the trunk, and of it `trunk_rate` for the trunk's last block.
@@ -161,6 +162,17 @@ class Recipe:
     def steps(self) -> int:
         """How many steps the whole run has."""
         return sum(phase.steps for phase in self.phases)
+
+    def with_first_phase(self, steps: int) -> "Recipe":
+        """Return the recipe with a first phase of so many steps; the later ones finish what it has begun."""
+        first, *later = self.phases
+        return replace(self, phases=(replace(first, steps=steps), *later))
+
+    def until(self, step: int) -> "Recipe":
+        """Return what of the recipe has mattered after `step` steps: a first phase may end whenever one likes."""
+        if step > self.phases[0].steps:
+            return self
+        return replace(self, phases=(replace(self.phases[0], steps=step),))
 
     def shortened(self, share: float) -> "Recipe":
         """Return the recipe with that share of its steps, to be tried; no phase vanishes."""

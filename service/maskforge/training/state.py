@@ -1,5 +1,6 @@
 """What an interrupted run goes on from: written all or nothing, and only for the recipe and photos it began with."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
@@ -36,14 +37,14 @@ class State:
         torch.save(stored, beside)
         beside.replace(path)
 
-    def read(self, path: Path, identity: str) -> None:
-        """Become what was written.
+    def read(self, path: Path, identify: Callable[[int], str]) -> None:
+        """Become what was written; `identify` tells the identity that a state has after a number of steps.
 
         Raises:
             InvalidCheckpoint: The file is damaged, or of a run with another recipe or other photos.
         """
         stored = _load(path)
-        if stored.get("identity") != identity:
+        if stored.get("identity") != identify(stored.get("step", 0)):
             raise InvalidCheckpoint(f"{path} is of a run with another recipe or other photos: name another --run")
         self.model.load_state_dict(stored["model"])
         self.average.model.load_state_dict(stored["average"])

@@ -31,6 +31,15 @@ def test_a_recipe_is_shortened_as_a_whole() -> None:
     assert RECIPE.learning_rate == short.learning_rate
 
 
+def test_a_first_phase_may_end_when_one_likes() -> None:
+    """What has mattered until then is the same whatever its length; after it, nothing is."""
+    longer = RECIPE.with_first_phase(20)
+    assert RECIPE.until(8) == longer.until(8)
+    assert [RECIPE.rate_at(step) for step in range(10)] == [longer.rate_at(step) for step in range(10)]
+    assert RECIPE.until(11) != longer.until(11)
+    assert LAST == longer.phase_at(20).phase
+
+
 def test_the_recipe_of_lite0_is_that_of_its_card() -> None:
     """Nobody changes by accident what `make train` does."""
     recipe = Recipe()

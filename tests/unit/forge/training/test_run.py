@@ -87,6 +87,19 @@ def test_a_run_with_another_recipe_is_refused(data: Path, uninterrupted: Path) -
         run(data, uninterrupted.name, replace(TINY, learning_rate=1e-5))
 
 
+def test_a_run_in_its_first_phase_may_be_prolonged(data: Path) -> None:
+    """It ends later, as if it had been meant to; once in the second phase it may not."""
+    longer = TINY.with_first_phase(4)
+    assert run(data, "longer", longer)
+    assert not run(data, "prolonged", stopped=after(2))
+    assert run(data, "prolonged", longer)
+    expected, actual = (load_file(data / name / WEIGHTS) for name in ("longer", "prolonged"))
+    assert all(torch.equal(tensor, actual[name]) for name, tensor in expected.items())
+    assert not run(data, "late", stopped=after(4))
+    with pytest.raises(InvalidCheckpoint):
+        run(data, "late", longer)
+
+
 def test_a_damaged_state_is_refused(data: Path) -> None:
     """It is said which file, and nothing is overwritten."""
     (data / "damaged").mkdir()
