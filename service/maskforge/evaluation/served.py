@@ -6,7 +6,7 @@ corrections, and the run lengths that it writes.
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import httpx
@@ -19,6 +19,7 @@ TIMEOUT_SECONDS: Final = 120.0
 """An encode of a large model on a CPU is the longest that is waited for."""
 ATTEMPTS: Final = 5
 LONGEST_PAUSE_SECONDS: Final = 10.0
+LOOPBACK: Final = frozenset(("localhost", "127.0.0.1", "::1"))
 BUSY: Final = frozenset((429, 503))
 MULTIMASK: Final = {Tokens.SINGLE: ("single",), Tokens.ALL: ("single", "all")}
 """The service is asked once for the single-mask token and once for the readings."""
@@ -31,15 +32,22 @@ class Service:
     Attributes:
         url: Its REST address, such as http://127.0.0.1:8080.
         model: The model's name.
-        api_key: The key of a tenant, if it asks for one.
+        api_key: The key of a tenant, if it asks for one. It goes over TLS, or to this machine.
     """
 
     url: str
     model: str
-    api_key: str | None = None
+    api_key: str | None = field(default=None, repr=False)
 
     def connect(self) -> httpx.Client:
-        """Open a client; nothing is sent yet."""
+        """Open a client; nothing is sent yet.
+
+        Raises:
+            ServiceFailed: The key would go in the clear to another machine.
+        """
+        address = httpx.URL(self.url)
+        if self.api_key and address.scheme != "https" and address.host not in LOOPBACK:
+            raise ServiceFailed(f"the API key would go to {self.url} in the clear: ask for https")
         headers = {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
         return httpx.Client(base_url=self.url, headers=headers, timeout=TIMEOUT_SECONDS, trust_env=False)
 

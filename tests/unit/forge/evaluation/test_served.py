@@ -134,5 +134,14 @@ def test_a_part_that_is_refused_is_told(photo: Photo) -> None:
 
 def test_a_key_is_shown() -> None:
     """A service that asks for a key gets it with every call."""
-    with Service("http://gateway", "lite0", "mg_1").connect() as client:
+    with Service("https://gateway", "lite0", "mg_1").connect() as client:
         assert "Bearer mg_1" == client.headers["Authorization"]
+
+
+def test_a_key_is_kept_to_oneself() -> None:
+    """It goes in the clear to this machine alone, and stands in no log."""
+    with pytest.raises(ServiceFailed, match="in the clear"):
+        Service("http://gateway", "lite0", "mg_1").connect()
+    with Service("http://127.0.0.1:8080", "lite0", "mg_1").connect() as client:
+        assert "Authorization" in client.headers
+    assert "mg_1" not in repr(Service("https://gateway", "lite0", "mg_1"))
