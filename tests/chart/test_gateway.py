@@ -71,9 +71,9 @@ def test_encoders_are_found(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
             assert (["0.0.0.0"], [port]) == (command["grpc-address"], command["grpc-port"])  # noqa: S104
 
 
-@pytest.mark.parametrize(("case", "seconds"), [("defaults", 0), ("keda", 600), ("production", 0)])
+@pytest.mark.parametrize(("case", "seconds"), [("defaults", 0), ("keda", 45), ("production", 0)])
 def test_who_may_be_away_is_waited_for(case: str, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where all encoders may be scaled to zero the gateway knows how long one takes to start."""
+    """Where all encoders may be scaled to zero the gateway knows how long one usually takes to start."""
     assert seconds == settings_of(rendered(case), monkeypatch).encoder_start_seconds
 
 

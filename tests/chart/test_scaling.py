@@ -12,6 +12,7 @@ from maskgate.telemetry import Metrics
 from tests.chart.cases import everything, rendered
 from tests.chart.helm import NAMESPACE, RELEASE, template
 from tests.chart.objects import named, of_kind
+from tests.observability.autoscaler import read_tiers
 
 if TYPE_CHECKING:
     from tests.chart.helm import Object
@@ -56,6 +57,19 @@ def _expressions(document: Object) -> str:
     if document["kind"] == "ScaledObject":
         return "\n".join(trigger["metadata"]["query"] for trigger in spec["triggers"])
     return "\n".join(rule["expr"] for group in spec["groups"] for rule in group["rules"])
+
+
+@pytest.mark.parametrize("case", ["keda", "all-in-one-keda"])
+def test_what_is_rendered_is_what_was_measured(case: str) -> None:
+    """Each query and target is one that tests/observability asks a real Prometheus about, and none is left out."""
+    scope = f'release="{RELEASE}",namespace="{NAMESPACE}"'
+    triggers = [trigger for it in of_kind(rendered(case), "ScaledObject") for trigger in it["spec"]["triggers"]]
+    signals = [signal for tier in read_tiers().values() for signal in tier.signals]
+
+    assert sorted((signal.name, signal.query, signal.target) for signal in signals) == sorted(
+        (it["name"], it["metadata"]["query"].replace(scope, 'release="maskgate"'), float(it["metadata"]["threshold"]))
+        for it in triggers
+    )
 
 
 @pytest.mark.parametrize(("case", "encoders"), [("keda", 1), ("production", 2)])

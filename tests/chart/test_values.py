@@ -26,6 +26,7 @@ CONTEXTS: tuple[dict[str, Any], ...] = (
     {**OWN_REDIS, **KEYS, "tls": {"existingSecret": "certificate"}},
     {**KEYS, "ingress": {"restHost": "a.example", "grpcHost": "b.example"}},
     {**KEYS, "gatewayApi": {"gateway": "edge", "restHost": "a.example"}},
+    {"autoscaling": {"mode": "keda"}, "encoder": {"minReplicas": 0}},
 )
 """Some value counts only beside others."""
 CHANGED: dict[str, Any] = {

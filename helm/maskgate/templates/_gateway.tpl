@@ -54,11 +54,11 @@
 {{- end }}
 {{- end }}
 
-{{/* How long a miss may wait for an encoder to start: not at all where there always is one. */}}
+{{/* How long an encoder usually takes to come: no time where there always is one. */}}
 {{- define "maskgate.encoderStartSeconds" -}}
 {{- $fewest := 0 -}}
 {{- range (include "maskgate.encoders" . | fromJson).all }}{{ $fewest = add $fewest .minReplicas }}{{ end -}}
-{{- if and (include "maskgate.isScaled" .) (eq 0 (int $fewest)) }}{{ .Values.encoder.startSeconds }}{{ else }}0{{ end -}}
+{{- if and (include "maskgate.isScaled" .) (eq 0 (int $fewest)) }}{{ .Values.encoder.usualStartSeconds }}{{ else }}0{{ end -}}
 {{- end }}
 
 {{/* Takes (list root path): asked over HTTP, or just for a connection where a kubelet would need a certificate. */}}
