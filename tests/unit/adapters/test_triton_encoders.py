@@ -327,3 +327,23 @@ async def test_an_encode_that_fails_is_no_encoder_that_has_gone() -> None:
         await look()
 
     assert [True, True, True, False, True] == there
+
+
+async def test_one_that_goes_while_it_is_waited_for_is_away() -> None:
+    """An encoder that goes for good while its lost connection is hoped for is away; that is no fault of ours."""
+    async with split(1, bounds=replace(BOUNDS, reconnect=0.5, retry_ratio=1.0)) as lone:
+        await lone.backend.ping_encoders()
+        lone.encoders[0].gate.clear()
+        asked = asyncio.create_task(lone.encode())
+        await settled(lambda: bool(lone.encoders[0].timeouts))
+        await lone.servers[1].stop(grace=None)
+        await asyncio.sleep(0.1)  # it has noticed, and waits for the connection
+        lone.backend._encoders._resolve = _nobody  # type: ignore[union-attr]
+        with suppress(BackendUnavailable):
+            await lone.backend.ping_encoders()
+        with pytest.raises(BackendUnavailable):
+            await asked
+
+
+async def _nobody(_url: str) -> list[str]:
+    return []

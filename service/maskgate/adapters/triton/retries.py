@@ -102,7 +102,8 @@ class Dispatch:
             if second is None or not self._may_retry(errand):
                 raise
         if second is first:
-            await _reconnected(first, errand.deadline.within(self._reconnect))
+            with first.at_work():  # else its connections may be closed meanwhile, as those of one that has gone
+                await _reconnected(first, errand.deadline.within(self._reconnect))
         return await self._again(errand, second)
 
     def _may_retry(self, errand: Errand[_T]) -> bool:
