@@ -107,6 +107,7 @@ class FakeBackend:
         together: How many prompts each decode of many had.
         encode_error, decode_error: Raised instead of an answer, while set.
         encode_errors: Raised instead of an answer, one after the other.
+        encoder_error: Raised, while set, before an image is prepared.
         encoder: Whoever waits for an encoder waits for it.
         spec_errors: Raised instead of a model's spec, by its name.
         gate: Encoding and decoding wait for it.
@@ -120,6 +121,7 @@ class FakeBackend:
         self.encode_error: Exception | None = None
         self.decode_error: Exception | None = None
         self.encode_errors: list[Exception] = []
+        self.encoder_error: Exception | None = None
         self.spec_errors: dict[str, Exception] = {}
         self.logits: npt.NDArray[np.float16] | None = None
         self.gate = asyncio.Event()
@@ -150,6 +152,11 @@ class FakeBackend:
             raise self.encode_error
         digest = hashlib.sha256(image.pixels.tobytes()).digest()
         return (digest * spec.embedding_bytes)[: spec.embedding_bytes]
+
+    async def expect_encoder(self, model: str) -> None:
+        del model
+        if self.encoder_error is not None:
+            raise self.encoder_error
 
     async def wait_for_encoder(self, model: str) -> None:
         del model

@@ -252,6 +252,14 @@ class InstrumentedBackend:
         with self._observed(spec.name, "encode"):
             return await self._inner.encode(spec, image)
 
+    async def expect_encoder(self, model: str) -> None:
+        """See InferenceBackend."""
+        try:
+            await self._inner.expect_encoder(model)
+        except MaskgateError as error:
+            self._metrics.errors.labels(model, "encode", error.reason).inc()
+            raise
+
     async def wait_for_encoder(self, model: str) -> None:
         """See InferenceBackend."""
         await self._inner.wait_for_encoder(model)

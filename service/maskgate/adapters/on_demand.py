@@ -45,8 +45,7 @@ class EncodersOnDemand:
 
     async def encode(self, spec: ModelSpec, image: EncoderImage) -> bytes:
         """See InferenceBackend."""
-        if not self._has_encoder(spec.name):
-            raise self._starting(spec.name)
+        await self.expect_encoder(spec.name)
         try:
             embedding = await self._inner.encode(spec, image)
         except BackendUnavailable as error:
@@ -57,6 +56,11 @@ class EncodersOnDemand:
             raise self._starting(spec.name) from error
         self._wanted_since.pop(spec.name, None)
         return embedding
+
+    async def expect_encoder(self, model: str) -> None:
+        """See InferenceBackend."""
+        if not self._has_encoder(model):
+            raise self._starting(model)
 
     async def wait_for_encoder(self, model: str) -> None:
         """See InferenceBackend."""

@@ -141,6 +141,10 @@ class TracedBackend:
         with self._tracer.asking("triton encode", model=spec.name):
             return await self._inner.encode(spec, image)
 
+    async def expect_encoder(self, model: str) -> None:
+        """See InferenceBackend."""
+        await self._inner.expect_encoder(model)
+
     async def wait_for_encoder(self, model: str) -> None:
         """See InferenceBackend."""
         with self._tracer.doing("wait for encoder"):

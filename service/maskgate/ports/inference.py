@@ -29,6 +29,10 @@ class InferenceBackend(Protocol):
         """
         ...
 
+    async def expect_encoder(self, model: str) -> None:
+        """Raise EncoderStarting where `encode` would, as far as is known: nothing is to be prepared in vain."""
+        ...
+
     async def wait_for_encoder(self, model: str) -> None:
         """Wait until an encode is worth another try after EncoderStarting, however long that takes. Never raises."""
         ...

@@ -241,6 +241,7 @@ class EmbedImage:
 
     async def _encode(self, wanted: _Wanted, *, waited: float) -> _Landed:
         async with self._admission.permit(wanted.tenant) as queued:
+            await self._backend.expect_encoder(wanted.spec.name)  # before anything is paid for, or decoded
             wanted.take_off()
             image = await self._prepared(wanted)
             started = perf_counter()

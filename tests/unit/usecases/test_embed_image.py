@@ -664,6 +664,21 @@ async def test_who_has_no_time_is_told_to_come_again(world: World) -> None:
     assert (0, 0) == (world.sample("embeddings_awaited"), world.sample("encodes_pending"))
 
 
+async def test_no_encoder_costs_nothing() -> None:
+    """Where none runs no image is decoded, and none is paid for: who comes again is charged when it is encoded."""
+    world = World(quotas=MemoryQuotas())
+    world.backend.encoder_error = STARTING
+    limited = Tenant("limited", Limits(pixels_per_minute=SIZE.width * SIZE.height))
+    await world.keep(PHOTO)
+    in_a_hurry = replace(CALL, tenant=limited, deadline=Deadline.after(0.1))
+
+    outcomes = [await outcome_of(world.get(call=in_a_hurry)) for _ in range(3)]
+    decoded, world.backend.encoder_error = world.decoder.prepared, None
+    await enter(world.embed, limited)
+
+    assert ([EncoderStarting] * 3, 0) == (outcomes, decoded)
+
+
 async def test_who_has_the_time_waits(world: World) -> None:
     """A call that may last longer waits for the encoder, with all others on its image, and is answered."""
     world.backend.encode_errors = [STARTING]

@@ -136,6 +136,9 @@ class TritonBackend:
         reply = await self._dispatch_encodes(Errand("encode", spec.name, deadline, pick, send))
         return reply.raw("image_embeddings")
 
+    async def expect_encoder(self, model: str) -> None:
+        """See InferenceBackend. Encoders are always there, or somebody else's business (on_demand.py)."""
+
     async def wait_for_encoder(self, model: str) -> None:
         """See InferenceBackend."""
         await asyncio.sleep(_pause())
