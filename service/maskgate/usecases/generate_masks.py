@@ -5,12 +5,13 @@ from __future__ import annotations
 from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from maskgate.domain.call import Priority
 from maskgate.domain.generation.cursor import Cursor
 from maskgate.usecases.decode_grid import batch_size
-from maskgate.usecases.generation import Asked, Generation
+from maskgate.usecases.generation import Asked, Generation, Start
 from maskgate.usecases.streamed import streamed
 
 if TYPE_CHECKING:
@@ -66,6 +67,13 @@ class GenerateMasks:
                 yield event
 
     async def _generate(self, asked: Asked, call: Call, tell: Tell) -> None:
-        """Work in a place of the tier, and give it back when that ends: a reader that hangs keeps none."""
+        """Work in a place of the tier, and give it back when that ends: a reader that hangs keeps none.
+
+        Nor does who waits for an encoder to start: others' images may have been encoded before.
+        """
+        began = perf_counter()
+        async with self._tools.embed(asked.query.image_id, asked.spec, call=call) as embedded:
+            size, effort = embedded.embedding.original, embedded.effort
         async with self._admission.permit(call.tenant, deadline=call.deadline) as queued:
-            await Generation(self._tools, asked, call=call, queued=queued).run(tell)
+            start = Start(began, size, effort, queued)
+            await Generation(self._tools, asked, call=call, start=start).run(tell)

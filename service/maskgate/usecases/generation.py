@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, TypeVar
 
@@ -70,6 +70,23 @@ class Asked:
     since: Cursor
 
 
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What was done before a place was taken.
+
+    Attributes:
+        began: When the call did, by `perf_counter`.
+        size: Of the image.
+        effort: What it took to get the whole image's embedding.
+        queued: Seconds for which the place was waited for.
+    """
+
+    began: float
+    size: ImageSize
+    effort: Effort
+    queued: float
+
+
 class Generation:
     """What was found so far, and what of it is the result.
 
@@ -78,13 +95,15 @@ class Generation:
     known at the very end only.
     """
 
-    def __init__(self, tools: GenerationTools, asked: Asked, *, call: Call, queued: float) -> None:
+    def __init__(self, tools: GenerationTools, asked: Asked, *, call: Call, start: Start) -> None:
         self._tools = tools
         self._query = asked.query
         self._spec = asked.spec
         self._since = asked.since
         self._call = call
-        self._clock = _Clock(queued)
+        self._size = start.size
+        self._clock = _Clock(start.began, start.queued)
+        self._clock.embedded(start.effort)
         self._settled = Candidates.none()
         self._logits = KeptLogits(max_bytes=tools.logits_bytes)
         self._result: dict[CandidateId, Finished | None] = {}
@@ -92,7 +111,7 @@ class Generation:
     async def run(self, tell: Tell) -> None:
         """Look at all crops, and tell what there is to tell; see GenerateMasks."""
         outbox = Outbox(self._since, tell)
-        size, settings = await self._size(), self._query.settings
+        size, settings = self._size, self._query.settings
         crops = smallest_first(crops_of(size, settings.crop_n_layers, settings.crop_overlap_ratio))
         progress = GenerationProgress(0, sum(settings.count(crop.layer) for crop in crops), 0)
         for crop in crops:
@@ -100,11 +119,6 @@ class Generation:
         if self._waits:
             await self._drop_duplicates(outbox)
         await outbox.end(GenerationSummary(len(self._result), size, self._spec.name, self._clock.timing()))
-
-    async def _size(self) -> ImageSize:
-        async with self._tools.embed(self._query.image_id, self._spec, call=self._call) as embedded:
-            self._clock.embedded(embedded.effort)
-            return embedded.embedding.original
 
     async def _look_at(self, view: View, progress: GenerationProgress, outbox: Outbox) -> GenerationProgress:
         region = view.crop.region if view.crop.layer else None
@@ -199,12 +213,12 @@ class Generation:
 class _Clock:
     """Where the time goes, in seconds: as in Timing."""
 
+    began: float
     queue: float
     tier: CacheTier | None = None
     encode: float = 0.0
     decode: float = 0.0
     postprocess: float = 0.0
-    began: float = field(default_factory=perf_counter)
 
     def embedded(self, effort: Effort) -> None:
         """Add what it took to get an embedding; the first one is the whole image's."""
@@ -219,7 +233,7 @@ class _Clock:
 
     def timing(self) -> Timing:
         """Return where it went so far."""
-        total = self.queue + perf_counter() - self.began
+        total = perf_counter() - self.began
         return Timing(self.tier or CacheTier.MISS, self.queue, self.encode, self.decode, self.postprocess, total)
 
 

@@ -9,22 +9,23 @@ import numpy as np
 import pytest
 
 from maskgate.domain.call import Call, Priority
-from maskgate.domain.errors import Overloaded
+from maskgate.domain.errors import EncoderStarting, Overloaded
 from maskgate.domain.generation.events import GeneratedMask, GenerationEvent, GenerationProgress, WithdrawnMask
 from maskgate.domain.generation.query import Delivery, GenerationQuery
 from maskgate.domain.generation.settings import GenerationSettings
-from maskgate.domain.image import ImageId
+from maskgate.domain.image import ImageId, ImageInfo
 from maskgate.domain.mask import DecodedRows
 from maskgate.domain.prompt import MaskSelection
 from maskgate.usecases.streamed import Room
 from tests.everything import Everything
-from tests.fakes import CALL, SPEC, FakeBackend
+from tests.fakes import CALL, SIZE, SPEC, FakeBackend
 from tests.virtual_time import run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import AsyncGenerator, Callable, Sequence
 
     from maskgate.domain.embedding import HeldEmbedding
+    from maskgate.domain.generation.events import Told
     from maskgate.domain.model import ModelSpec
     from maskgate.domain.prompt import PromptSlots
 
@@ -313,3 +314,26 @@ async def test_what_is_noted_is_not_decoded_again() -> None:
     await world.told(GenerationQuery(world.image_id, GRID, cursor=str(whole[4].cursor)))
 
     assert [2] == backend.together
+
+
+async def test_who_waits_for_an_encoder_takes_no_place() -> None:
+    """While an image's generation waits for an encoder to start, one of an image that was encoded before goes on."""
+    world = Everything(Scripted((0.8, LARGE)))
+    await world.events(GenerationQuery(world.image_id, GRID))
+    new = ImageId.of(b"new")
+    await world.store.put(ImageInfo(new, SIZE, "FAKE", 3), b"new")
+    world.backend.encode_error = EncoderStarting("not yet")
+    waiting = asyncio.create_task(read(world.generate(GenerationQuery(new, GRID), call=CALL)))
+    async with asyncio.timeout(5):
+        await asyncio.sleep(0.01)
+        events = await world.events(GenerationQuery(world.image_id, GRID))
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+
+    assert "=1" == names(events)[-1]
+
+
+async def read(told: AsyncGenerator[Told, None]) -> None:
+    async with aclosing(told):
+        async for _ in told:
+            pass
