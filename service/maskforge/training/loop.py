@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -152,11 +153,21 @@ def train(data: Path, recipe: Recipe, workplace: Workplace, stopped: Callable[[]
         UnusablePhotos: No photo has a mask of a fair size.
     """
     keep_freed_memory()
-    torch.set_flush_denormal(True)  # sure masks have gradients too small to be fast
     torch.set_num_threads(workplace.threads)
     workplace.folder.mkdir(parents=True, exist_ok=True)
     photos = read_photos(data, SMALLEST_MASK_SHARE)
     if not photos:
         raise UnusablePhotos(f"no photo of {data} has a mask of {SMALLEST_MASK_SHARE:.2%} of its pixels")
     cache = open_cache(photos, workplace.cache)
-    return Run(recipe, cache, workplace).advance(stopped)
+    with _denormals_flushed():
+        return Run(recipe, cache, workplace).advance(stopped)
+
+
+@contextmanager
+def _denormals_flushed() -> Iterator[None]:
+    """Take the smallest numbers for zero: sure masks have gradients too small to be fast."""
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)

@@ -73,6 +73,12 @@ def test_a_run_teaches_all_but_the_frozen_blocks(uninterrupted: Path) -> None:
         assert not torch.equal(model[name], average[name])
 
 
+@pytest.mark.usefixtures("uninterrupted")
+def test_arithmetic_is_as_before() -> None:
+    """What comes after training in the same process has its smallest numbers again."""
+    assert torch.tensor(1e-39) / 2 > 0
+
+
 def test_a_finished_run_is_left_alone(data: Path, uninterrupted: Path) -> None:
     """Asked again, it has nothing to do."""
     before = load_file(uninterrupted / WEIGHTS)
