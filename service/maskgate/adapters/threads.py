@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -41,5 +42,12 @@ class HeldOffload:
         try:
             return await asyncio.shield(running)
         except asyncio.CancelledError:
-            await asyncio.wait([running])
+            await _outlast(running)
             raise
+
+
+async def _outlast(running: asyncio.Future[_T]) -> None:
+    """Wait for the end, however often one is cancelled meanwhile: a client that goes, then a gateway that stops."""
+    while not running.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait([running])
