@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from threading import Thread, current_thread
+from threading import RLock, Thread, current_thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+    from concurrent.futures import Future
 
 _T = TypeVar("_T")
 
@@ -18,6 +19,7 @@ class Portal:
 
     def __init__(self) -> None:
         self._is_closed = False
+        self._handing_over = RLock()  # garbage is collected while it is held, too, and may close a client
         self._loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._loop.run_forever, name="maskgate-client", daemon=True)
         self._thread.start()
@@ -29,19 +31,24 @@ class Portal:
             RuntimeError: The portal is closed, or this is its thread, which would wait for itself.
             concurrent.futures.CancelledError: It was closed meanwhile.
         """
-        if self._is_closed:
-            coroutine.close()
-            raise RuntimeError("The client is closed.")
         if self._is_here:
             coroutine.close()
             raise RuntimeError(
                 "The client is asked from its own thread, in which on_progress is called: ask elsewhere."
             )
-        running = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        running = self._submit(coroutine)
         try:
             return running.result()
         finally:
             running.cancel()
+
+    def _submit(self, coroutine: Coroutine[Any, Any, _T]) -> Future[_T]:
+        """Hand a coroutine over before the last one, or not at all: after it nobody would run or cancel it."""
+        with self._handing_over:
+            if not self._is_closed:
+                return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        coroutine.close()
+        raise RuntimeError("The client is closed.")
 
     def call(self, function: Callable[[], _T]) -> _T:
         """Call a function in the thread, and wait for what it returns or raises."""
@@ -73,8 +80,9 @@ class Portal:
 
     def close(self, last: Coroutine[Any, Any, None]) -> None:
         """Run one last coroutine, cancel what others still wait for, then end the thread."""
-        self._is_closed = True
-        asyncio.run_coroutine_threadsafe(self._end(last), self._loop)
+        with self._handing_over:
+            self._is_closed = True
+            asyncio.run_coroutine_threadsafe(self._end(last), self._loop)
         if not self._is_here:  # which collects garbage, too
             self._thread.join()
             self._loop.close()
@@ -82,12 +90,17 @@ class Portal:
     async def _end(self, last: Coroutine[Any, Any, None]) -> None:
         try:
             await last
-            others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-            for task in others:
-                task.cancel()
-            await asyncio.gather(*others, return_exceptions=True)
         finally:
+            await _end_others()
             self._loop.stop()
+
+
+async def _end_others() -> None:
+    others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+    await asyncio.sleep(0)  # what was done a moment ago is told to who waits for it in the loop's next turn
 
 
 async def _next(items: AsyncIterator[_T]) -> _T:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from concurrent.futures import CancelledError, ThreadPoolExecutor
+from contextlib import suppress
 from threading import Event, Thread
 from typing import TYPE_CHECKING
 
@@ -12,7 +14,16 @@ import pytest
 from maskgate.client._portal import Portal
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+
+@pytest.fixture
+def _hasty_threads() -> Iterator[None]:
+    """Threads take turns so often that any two steps of one may have another's between them."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
 
 
 async def nothing() -> None:
@@ -85,3 +96,24 @@ def test_closing_hangs_nobody() -> None:
             waiting.result(5)
     with pytest.raises(RuntimeError, match="closed"):
         portal.run(nothing())
+
+
+@pytest.mark.usefixtures("_hasty_threads")
+def test_closing_hangs_nobody_who_asks_meanwhile() -> None:
+    """Whoever asks in the moment of the closing is answered or refused."""
+
+    def ask_on(portal: Portal) -> None:
+        with suppress(RuntimeError, CancelledError):
+            while True:
+                portal.run(nothing())
+
+    for _ in range(20):
+        portal = Portal()
+        asking = [Thread(target=ask_on, args=(portal,), daemon=True) for _ in range(4)]
+        for thread in asking:
+            thread.start()
+        portal.close(nothing())
+        for thread in asking:
+            thread.join(5)
+
+        assert [False] * 4 == [thread.is_alive() for thread in asking]
