@@ -15,8 +15,12 @@ _MEBI = 1024 * 1024
 
 def _host_and_port(value: str) -> str:
     host, _, port = value.rpartition(":")
-    if not host or not port.isdigit():
+    if not host or not port.isdecimal():
         raise ValueError("must be host:port")
+    try:
+        host.encode("idna")  # as it is looked up
+    except UnicodeError as error:
+        raise ValueError(f"must be host:port, and {host!r} cannot be a host's name") from error
     return value
 
 

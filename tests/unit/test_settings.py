@@ -39,6 +39,14 @@ def test_half_of_tls_is_none(files: dict[str, Any]) -> None:
         Settings(**files)
 
 
+@pytest.mark.parametrize("setting", ["triton_url", "encoder_url"])
+@pytest.mark.parametrize("url", ["a..b:8001", f"{'a' * 64}:8001", "triton", "triton:\N{SUPERSCRIPT TWO}"])
+def test_what_cannot_be_looked_up_is_no_host(setting: str, url: str) -> None:
+    """Names of hosts and ports that none can have are refused at the start, not each time that somebody looks."""
+    with pytest.raises(ValidationError, match="must be host:port"):
+        Settings(**{setting: f"triton:8001,{url}"})
+
+
 @pytest.mark.parametrize("command", ["serve", "up"])
 def test_commands_say_it_in_one_line(command: str) -> None:
     """`serve` and `up` end at once, and say what may be done about it."""
