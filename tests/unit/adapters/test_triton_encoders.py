@@ -12,8 +12,9 @@ import pytest
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from maskgate.adapters.triton import TritonBackend
-from maskgate.adapters.triton.encoders import Encoders, addresses
+from maskgate.adapters.triton.encoders import Encoders
 from maskgate.adapters.triton.endpoints import Manner
+from maskgate.adapters.triton.names import addresses
 from maskgate.adapters.triton.specs import create_spec_of_decoder
 from maskgate.adapters.triton.watching import Unwatched
 from maskgate.domain.errors import BackendUnavailable, InferenceFailed
@@ -214,13 +215,20 @@ class Names:
     Attributes:
         known: Who goes by which name.
         failure: Raised instead, while set.
+        answers: While not set, it hangs.
+        asked: How often.
     """
 
     def __init__(self, **known: list[str]) -> None:
         self.known = known
-        self.failure: OSError | None = None
+        self.failure: Exception | None = None
+        self.answers = asyncio.Event()
+        self.answers.set()
+        self.asked = 0
 
     async def __call__(self, url: str) -> list[str]:
+        self.asked += 1
+        await self.answers.wait()
         if self.failure is not None:
             raise self.failure
         return self.known[url]
@@ -254,8 +262,8 @@ async def test_encoders_come_and_go() -> None:
     assert () == nobody
 
 
-@pytest.mark.parametrize("failure", [OSError("no route"), TimeoutError()])
-async def test_a_name_server_that_is_away(failure: OSError) -> None:
+@pytest.mark.parametrize("failure", [OSError("no route"), TimeoutError(), UnicodeError("label empty")])
+async def test_a_name_server_that_is_away(failure: Exception) -> None:
     """Encoders do not go because nobody can say where they are."""
     names = Names(encoders=["10.0.0.1:1"])
     encoders = encoders_of(names)
@@ -264,6 +272,22 @@ async def test_a_name_server_that_is_away(failure: OSError) -> None:
     await encoders.look_up()
     await encoders.close()
 
+    assert ["10.0.0.1:1"] == urls_of(encoders)
+
+
+async def test_a_name_server_that_hangs() -> None:
+    """While a look-up hangs, which holds a thread, no other one of the name begins; afterwards they do as before."""
+    names = Names(encoders=["10.0.0.1:1"])
+    encoders = Encoders(["encoders"], Manner(replace(BOUNDS, describe=0.1), Unwatched()), names)
+    names.answers.clear()
+    for _ in range(2):
+        await encoders.look_up()
+    during = names.asked
+    names.answers.set()
+    await encoders.look_up()
+    await encoders.close()
+
+    assert 1 == during < names.asked
     assert ["10.0.0.1:1"] == urls_of(encoders)
 
 

@@ -7,24 +7,22 @@ pods get their share as soon as they are ready, and each is held to the engine t
 from __future__ import annotations
 
 import asyncio
-import socket
 from itertools import chain
 from typing import TYPE_CHECKING
 
 import structlog
 
 from maskgate.adapters.triton.endpoints import Endpoint, Endpoints
+from maskgate.adapters.triton.names import Names, addresses
 from maskgate.adapters.triton.specs import ENCODER, Encoding
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Sequence
 
     from maskgate.adapters.triton.endpoints import Manner
+    from maskgate.adapters.triton.names import Resolve
 
 _log = structlog.get_logger(__name__)
-
-_NOBODY = (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
-"""What a name server answers of a name that stands for nothing."""
 
 
 class Encoders(Endpoints[Encoding]):
@@ -36,11 +34,9 @@ class Encoders(Endpoints[Encoding]):
         resolve: Returns who goes by a name, as `addresses` does.
     """
 
-    def __init__(
-        self, urls: Sequence[str], manner: Manner, resolve: Callable[[str], Awaitable[list[str]]] | None = None
-    ) -> None:
+    def __init__(self, urls: Sequence[str], manner: Manner, resolve: Resolve = addresses) -> None:
         super().__init__(())
-        self._resolve = resolve or addresses
+        self._names = Names(resolve)
         self._urls = urls
         self._manner = manner
         self._leaving: list[Endpoint[Encoding]] = []
@@ -49,8 +45,8 @@ class Encoders(Endpoints[Encoding]):
         """Find out who is there now. Whoever has gone may still finish what it was asked. Never raises."""
         try:
             async with asyncio.timeout(self._manner.bounds.describe):
-                found = await asyncio.gather(*map(self._resolve, self._urls))
-        except (OSError, TimeoutError) as error:  # the name server's trouble; the encoders may be well
+                found = await asyncio.gather(*map(self._names.who, self._urls))
+        except (OSError, UnicodeError) as error:  # the trouble of a name or its server; the encoders may be well
             _log.warning("encoders.unresolved", error=str(error))
             return
         self._replace(list(chain.from_iterable(found)))
@@ -58,6 +54,7 @@ class Encoders(Endpoints[Encoding]):
 
     async def close(self) -> None:
         """See Endpoints."""
+        self._names.close()
         await super().close()
         for endpoint in self._leaving:
             await endpoint.close()
@@ -72,19 +69,3 @@ class Encoders(Endpoints[Encoding]):
         self._leaving = [endpoint for endpoint in self._leaving if endpoint.in_flight]
         for endpoint in idle:
             await endpoint.close()
-
-
-async def addresses(url: str) -> list[str]:
-    """Return `host:port` of each who goes by a name, with addresses in its place; none: nobody does. Raises OSError."""
-    host, _, port = url.rpartition(":")
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
-    except socket.gaierror as error:
-        if error.errno in _NOBODY:
-            return []
-        raise
-    return sorted({_url(*address[:2]) for *_, address in found})
-
-
-def _url(host: object, port: object) -> str:
-    return f"[{host}]:{port}" if ":" in str(host) else f"{host}:{port}"
