@@ -7,6 +7,7 @@ import contextlib
 import socket
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from math import ceil
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,11 @@ class Http:
 
     server: uvicorn.Server
     port: int
+
+    def stop(self, *, within: float) -> None:
+        """Have calls under way end in so many seconds, of which uvicorn counts whole ones."""
+        self.server.config.timeout_graceful_shutdown = ceil(within)
+        self.server.should_exit = True
 
 
 @asynccontextmanager

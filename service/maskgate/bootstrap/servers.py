@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from maskgate.bootstrap.ports import CannotListenError
 from maskgate.bootstrap.rest import Http, open_http
 from maskgate.bootstrap.tls import read_tls
+from maskgate.domain.call import Deadline
 from maskgate.domain.url import AllowedHosts
 from maskgate.transport.calls import CallObserver
 from maskgate.transport.grpc.interceptor import PROTOCOL as GRPC
@@ -94,7 +95,7 @@ async def open_servers(settings: Settings, usecases: UseCases, watchers: Watcher
             await watchers.health.stop()
             await asyncio.sleep(settings.stop_delay_seconds)
             await asyncio.gather(
-                grpc_server.stop(settings.drain_seconds), _stop_http(http, streams, drain=settings.drain_seconds)
+                grpc_server.stop(settings.drain_seconds), stop_http(http, streams, drain=settings.drain_seconds)
             )
     finally:
         await grpc_server.stop(0)
@@ -116,10 +117,11 @@ def known_hosts(settings: Settings) -> AllowedHosts | None:
     return AllowedHosts(settings.http_hosts)
 
 
-async def _stop_http(http: Http, streams: Streams, *, drain: float) -> None:
-    """End streams first, those over gRPC too: uvicorn would cut WebSockets off."""
+async def stop_http(http: Http, streams: Streams, *, drain: float) -> None:
+    """End streams first, those over gRPC too: uvicorn would cut WebSockets off. What they take calls do not get."""
+    until = Deadline.after(drain)
     await streams.stop(within=drain)
-    http.server.should_exit = True
+    http.stop(within=max(0, until.remaining()))
 
 
 def _grpc_bounds(settings: Settings) -> GrpcBounds:

@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import socket
 
-from maskgate.bootstrap.rest import open_http_listener
-from maskgate.bootstrap.servers import known_hosts
+import uvicorn
+
+from maskgate.bootstrap.rest import Http, open_http_listener
+from maskgate.bootstrap.servers import known_hosts, stop_http
 from maskgate.settings import Settings
+from tests.unit.transport.world import World
 
 
 def test_names_matter_where_nothing_else_does() -> None:
@@ -17,6 +20,18 @@ def test_names_matter_where_nothing_else_does() -> None:
     assert [False, True] == [
         hosts is not None and "masks.example.com" in hosts for hosts in map(known_hosts, (Settings(), named))
     ]
+
+
+async def test_streams_and_calls_share_the_time_to_end() -> None:
+    """What streams take to end is not left to calls over HTTP: who stops the process waits for one drain."""
+    quick, slow = [Http(uvicorn.Server(uvicorn.Config("nothing:app")), 0) for _ in range(2)]
+    streams = World().streams
+    with streams._place():
+        await stop_http(slow, streams, drain=0.05)
+    await stop_http(quick, streams, drain=9.5)
+
+    assert (0, 10) == tuple(it.server.config.timeout_graceful_shutdown for it in (slow, quick))
+    assert slow.server.should_exit
 
 
 def test_answers_over_http_are_not_held_back() -> None:
