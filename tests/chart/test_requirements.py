@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.chart.cases import GPU, KEYS
+from tests.chart.cases import GPU, KEYS, OWN_REDIS
 from tests.chart.helm import CHART, Object, refusal, template
 
 SENTENCES = {
@@ -23,7 +23,22 @@ SENTENCES = {
     "outside": (
         {"ingress": {"restHost": "a.example"}},
         "From outside of the cluster everybody could do everything",
+        {"ingress": {"restHost": "a.example", "tlsSecret": "certificate"}, **KEYS},
+    ),
+    "Ingress in the clear": (
         {"ingress": {"restHost": "a.example"}, **KEYS},
+        "name its certificate in ingress.tlsSecret",
+        {"ingress": {"restHost": "a.example"}, "tls": {"endsElsewhere": True}, **KEYS},
+    ),
+    "load balancer in the clear": (
+        {"service": {"type": "LoadBalancer"}, **KEYS},
+        "name the gateways' certificate in tls.existingSecret",
+        {"service": {"type": "LoadBalancer"}, "tls": {"existingSecret": "certificate"}, **KEYS},
+    ),
+    "open Valkey": (
+        {"networkPolicy": {"enabled": False}, **KEYS},
+        "The bundled Valkey has no password",
+        {"networkPolicy": {"enabled": False}, **OWN_REDIS, **KEYS},
     ),
     "authorities": (
         {"tls": {"clientCaKey": "ca.crt"}},

@@ -24,7 +24,8 @@ FULL = {"autoscaling": {"mode": "keda"}, "monitoring": {"mode": "on"}, **KEYS, *
 CONTEXTS: tuple[dict[str, Any], ...] = (
     FULL,
     {**OWN_REDIS, **KEYS, "tls": {"existingSecret": "certificate"}},
-    {**KEYS, "ingress": {"restHost": "a.example", "grpcHost": "b.example"}},
+    {**KEYS, "ingress": {"restHost": "a.example", "grpcHost": "b.example", "tlsSecret": "certificate"}},
+    {**KEYS, "service": {"type": "LoadBalancer"}},
     {**KEYS, "gatewayApi": {"gateway": "edge", "restHost": "a.example"}},
     {"autoscaling": {"mode": "keda"}, "encoder": {"minReplicas": 0}},
 )
