@@ -151,7 +151,7 @@ clean:  ## Remove what the other verbs have made, the environments too
 .venv-peers/.ready: benchmarks/peers/requirements.txt | .venv/.dev
 	$(PYTHON) -m venv .venv-peers
 	.venv-peers/bin/pip install --quiet --disable-pip-version-check --requirement benchmarks/peers/requirements.txt
-	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > \
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"), "$(CURDIR)/service", sep="\n")' > \
 	  $$(.venv-peers/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/compared.pth
 	@touch $@
 
@@ -184,6 +184,6 @@ clean:  ## Remove what the other verbs have made, the environments too
 	$(PYTHON) -m venv .venv-chart
 	.venv-chart/bin/pip install --quiet --disable-pip-version-check --requirement tests/chart/requirements.txt
 	helm/get-helm .venv-chart/bin
-	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > \
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"), "$(CURDIR)/service", sep="\n")' > \
 	  $$(.venv-chart/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/tested.pth
 	@touch $@
